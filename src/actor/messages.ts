@@ -28,6 +28,8 @@ export interface SessionTask {
   readonly refusal: string | null;
   /** Two 64-bit counters shared with main: [0] bytes received, [1] bytes sent on data connections. */
   readonly counters: SharedArrayBuffer;
+  /** The embedder listens for transfer events. */
+  readonly reportsTransfers: boolean;
 }
 
 /** Why a session ended; %E of ExtendedLog prints the ProFTPD text. */
@@ -141,8 +143,12 @@ export type Verdict = { readonly ok: true } | { readonly ok: false; readonly rep
 
 export interface TransferAdmission {
   readonly command: string;
+  /** 0: no limit. */
   readonly perHost: number;
   readonly perUser: number;
+  /** Commands that count against the limit, as the directive lists them; absent: `command` alone. */
+  readonly hostCommands?: readonly string[];
+  readonly userCommands?: readonly string[];
 }
 
 /** One finished transfer, for embedders that asked for the event. */

@@ -41,6 +41,8 @@ export interface WorkingRow<K extends keyof Settings = keyof Settings> extends R
   readonly key: K;
   readonly merge: MergeRule;
   readonly parse: (input: ParseInput) => Settings[K];
+  /** Something the operator should read although the value is accepted; null when there is nothing to say. */
+  readonly warn?: (input: ParseInput) => string | null;
   /** One sentence for docs/directives.md. */
   readonly summary: string;
 }
@@ -49,18 +51,24 @@ export interface WorkingRow<K extends keyof Settings = keyof Settings> extends R
 export interface BuilderRow extends RowBase {
   readonly status: 'builder';
   readonly parse: (input: ParseInput) => Partial<Settings>;
+  /** As in WorkingRow. */
+  readonly warn?: (input: ParseInput) => string | null;
   readonly summary: string;
 }
 
 /** Accepted, because ignoring it cannot weaken anybody's security; `because` says why it has no effect here. */
 export interface NoEffectRow extends RowBase {
   readonly status: 'no-effect';
+  /** Throws ConfigError for parameters ProFTPD would not accept either. */
+  readonly check?: (input: ParseInput) => void;
   readonly because: string;
 }
 
 /** Known and refused at startup; `because` says why and what to use instead. */
 export interface RefusedRow extends RowBase {
   readonly status: 'refused';
+  /** For values that ask for nothing (`QuotaEngine off`): why they are accepted without effect; null refuses. */
+  readonly acceptsWhen?: (input: ParseInput) => string | null;
   readonly because: string;
 }
 

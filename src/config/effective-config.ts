@@ -11,6 +11,9 @@ import type {
   Settings,
   VirtualHost,
 } from './server-config.ts';
+import { mergeRule } from './directive-registry.ts';
+import { directoriesInForce, overlayPath, type PathOverlay } from './path-overlays.ts';
+import { layerFor, type SessionLayer } from './session-layer.ts';
 
 /** Who the session is, as far as it is known. */
 export interface Principal {
@@ -53,4 +56,85 @@ export interface EffectiveConfig {
    * `<Directory>` nor a .ftpaccess: then the session-level object itself comes back.
    */
   forPath(realPath: string, home: string, ftpAccess: FtpAccessLookup): PathConfig;
+}
+
+/** Most paths one session keeps merged settings for; the oldest goes first. */
+const PATH_CACHE_SIZE = 256;
+
+interface CachedPath {
+  readonly overlays: readonly PathOverlay[];
+  readonly config: PathConfig;
+}
+
+/** What is in force for `principal` on `virtualHost`. `<Anonymous>` comes in with `withPrincipal`. */
+export function createEffectiveConfig(
+  config: ServerConfig,
+  virtualHost: VirtualHost,
+  principal: Principal,
+): EffectiveConfig {
+  return new SessionConfig(config, virtualHost, principal, null);
+}
+
+class SessionConfig implements EffectiveConfig {
+  readonly server: ServerConfig;
+  readonly virtualHost: VirtualHost;
+  readonly anonymous: AnonymousSection | null;
+  readonly principal: Principal;
+  readonly settings: Settings;
+  readonly limitLevels: readonly (readonly LimitSection[])[];
+  readonly #layer: SessionLayer;
+  /** Merged settings by real path, for one home; made when the first path needs it. */
+  #paths: Map<string, CachedPath> | null = null;
+  #pathsHome = '';
+
+  constructor(
+    server: ServerConfig,
+    virtualHost: VirtualHost,
+    principal: Principal,
+    anonymous: AnonymousSection | null,
+  ) {
+    this.server = server;
+    this.virtualHost = virtualHost;
+    this.principal = principal;
+    this.anonymous = anonymous;
+    this.#layer = layerFor(virtualHost, principal, anonymous);
+    this.settings = this.#layer.settings;
+    this.limitLevels = this.#layer.limitLevels;
+  }
+
+  withPrincipal(principal: Principal, anonymous: AnonymousSection | null): EffectiveConfig {
+    return new SessionConfig(this.server, this.virtualHost, principal, anonymous);
+  }
+
+  withVirtualHost(virtualHost: VirtualHost): EffectiveConfig {
+    return new SessionConfig(this.server, virtualHost, this.principal, null);
+  }
+
+  forPath(realPath: string, home: string, ftpAccess: FtpAccessLookup): PathConfig {
+    const lookup = this.settings.allowOverride ? ftpAccess : null;
+    const { directories } = this.#layer;
+    if (directories.length === 0 && lookup === null) return this;
+    const overlays = directoriesInForce(directories, realPath, home, lookup);
+    if (overlays.length === 0) return this;
+    const paths = this.#pathCache(home);
+    const cached = paths.get(realPath);
+    if (cached !== undefined && sameOverlays(cached.overlays, overlays)) return cached.config;
+    const config = overlayPath(this.#layer, overlays, mergeRule);
+    paths.delete(realPath);
+    paths.set(realPath, { overlays, config });
+    if (paths.size > PATH_CACHE_SIZE) paths.delete(paths.keys().next().value ?? '');
+    return config;
+  }
+
+  #pathCache(home: string): Map<string, CachedPath> {
+    if (this.#paths === null || this.#pathsHome !== home) {
+      this.#paths = new Map();
+      this.#pathsHome = home;
+    }
+    return this.#paths;
+  }
+}
+
+function sameOverlays(a: readonly PathOverlay[], b: readonly PathOverlay[]): boolean {
+  return a.length === b.length && a.every((overlay, index) => overlay.scope === b[index]?.scope);
 }

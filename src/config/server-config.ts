@@ -139,6 +139,8 @@ export interface ServerConfig {
   readonly logDescriptors: ReadonlyMap<string, number>;
   /** Key and certificate bytes read by main before it gave up root: path -> PEM or PKCS#12 bytes. */
   readonly secretFiles: ReadonlyMap<string, Uint8Array>;
+  /** Pass phrases of TLSPKCS12File bundles, learnt at start (checkTlsConfiguration): path -> pass phrase. */
+  readonly pkcs12PassPhrases?: ReadonlyMap<string, string>;
   /** True where the process can act as the logged-in users (it was started as root). */
   readonly actsAsUsers: boolean;
 }

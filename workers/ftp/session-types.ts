@@ -5,7 +5,7 @@
 import type { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import type { Account } from '../../src/actor/messages.ts';
-import type { EffectiveConfig } from '../../src/config/effective-config.ts';
+import type { EffectiveConfig, PathConfig } from '../../src/config/effective-config.ts';
 import type { AnonymousSection, Settings } from '../../src/config/server-config.ts';
 import type { CommandRecord } from '../../src/log/session-log.ts';
 import type { SessionContext } from '../session/session-context.ts';
@@ -86,6 +86,16 @@ export interface SessionProtection {
   readonly hasClientCertificate: boolean;
   /** HOST, SNI or login changed the configuration. */
   configChanged(): void;
+  /** AUTH (RFC 4217, section 4): refuses, or gives the 234 whose `after` runs the handshake. */
+  authenticate(mechanism: string): Reply;
+  /** PBSZ (RFC 2228): the argument as received. */
+  setBufferSize(argument: string): Reply;
+  /** PROT: C or P accepted by policy, S and E never. */
+  setDataLevel(argument: string): Reply;
+  /** CCC: the 200 travels under TLS, its `after` returns the connection to clear text. */
+  clearControl(): Reply;
+  /** SSCN: which role this server plays in data handshakes of RETR, STOR, APPE, STOU. */
+  setClientMethod(argument: string): Reply;
   close(): void;
 }
 
@@ -101,7 +111,23 @@ export class DataTlsError extends Error {
 export interface DataConnections {
   /** What was prepared last: PASV/EPSV listener, PORT/EPRT address, or nothing (active to the default port). */
   readonly prepared: 'none' | 'passive' | 'active';
-  /** Closes listener and any open data socket. */
+  /** What STAT says about the data connection: prepared or open; null when there is none. */
+  readonly endpoint: {
+    readonly mode: 'passive' | 'active';
+    readonly address: string;
+    readonly port: number;
+  } | null;
+  /** PASV, EPSV: listens on the control connection's local address; the port, or null when none is to be had (425). */
+  listen(): Promise<number | null>;
+  /** PORT, EPRT: the address the next transfer connects to; checks were made. */
+  connectTo(address: string, port: number): void;
+  /** Waits for the prepared connection; the TCP socket, paused. Throws DataConnectionError. */
+  open(): Promise<Socket>;
+  /** Gives up what is prepared or being opened; a pending `open` rejects. The next PASV or PORT starts afresh. */
+  cancel(): void;
+  /** The transfer is over: its socket closes by itself (TimeoutLinger) and is no concern of `close` any more. */
+  release(): void;
+  /** Session's end: closes listener and any open data socket; a pending `open` rejects. */
   close(): void;
 }
 
@@ -110,6 +136,8 @@ export interface FtpSession {
   /** In force now: narrows with HOST/SNI, USER and PASS. */
   readonly config: EffectiveConfig;
   readonly settings: Settings;
+  /** Settings and limits of the current directory (`<Directory>`, .ftpaccess); the session's before login. Cached. */
+  readonly directoryConfig: PathConfig;
   readonly login: LoginState;
   /** Only after login (the gate guarantees it for commands of phase `login`). */
   readonly vfs: VirtualFileSystem;
@@ -124,6 +152,8 @@ export interface FtpSession {
   /** RANG, inclusive; null when none is set. */
   range: { readonly start: number; readonly end: number } | null;
   renameFrom: VirtualPath | null;
+  /** Name of an accepted HOST command, as given; the SNI of a later AUTH must equal it (RFC 7151, section 3.2.1). */
+  requestedHost: string | null;
   epsvAll: boolean;
   /** Facts chosen by OPTS MLST, in FEAT order. */
   mlstFacts: readonly string[];

@@ -23,6 +23,8 @@ export interface SessionContext {
   readonly config: EffectiveConfig;
   /** Virtual hosts reachable on this listener, for HOST and SNI; the session's own first. */
   readonly siblings: readonly number[];
+  /** HOST, SNI or login changed the configuration: the session's logs follow from now on. */
+  readonly configChanged: (config: EffectiveConfig) => void;
   /** True when the embedder listens for transfer events. */
   readonly reportsTransfers: boolean;
 }

@@ -13,6 +13,10 @@ export type FsErrorCode =
   | 'overwrite-denied'
   | 'rename-denied'
   | 'restart-denied'
+  /** REST beyond the end of the file (554). */
+  | 'invalid-offset'
+  /** REST with HiddenStores in force (501). */
+  | 'restart-with-hidden-store'
   | 'append-denied'
   | 'hidden-store-exists'
   | 'too-many-links'

@@ -120,6 +120,9 @@ export interface VirtualFileSystem {
   readonly owners: OwnerNames;
   /** After login sections changed the configuration. */
   useConfig(config: EffectiveConfig): void;
+  /** Gives back the descriptor of the root. Call once when the session ends; every later call throws. */
+  close(): void;
 }
 
-export type FsResult<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: FsError };
+export type FsResult<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: FsError };

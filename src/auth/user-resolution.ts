@@ -1,0 +1,37 @@
+/**
+ * Whom a USER name stands for, before any password: Anonymous section, then UserAlias, then the name itself (core
+ * reference, section 3). Pure; the same answer whether the account exists or not.
+ */
+import { findAnonymousLogin } from '../config/anonymous-login.ts';
+import type { EffectiveConfig } from '../config/effective-config.ts';
+import type { AnonymousSection } from '../config/server-config.ts';
+
+export type Resolution =
+  | {
+      readonly kind: 'anonymous';
+      /**
+       * Index into `virtualHost.anonymous`; null for a section inside `<IfClass>` and its kin, which the session actor
+       * cannot name: such a login is refused.
+       */
+      readonly index: number | null;
+      readonly section: AnonymousSection;
+      readonly user: string;
+    }
+  | { readonly kind: 'real'; readonly user: string }
+  /** AuthAliasOnly is on and the name is no alias. */
+  | { readonly kind: 'not-an-alias'; readonly user: string };
+
+/** @param config in force before login: class merged, no user yet */
+export function resolveUser(config: EffectiveConfig, loginName: string): Resolution {
+  const anonymous = findAnonymousLogin(config, loginName);
+  if (anonymous !== null) {
+    const index = config.virtualHost.anonymous.indexOf(anonymous.section);
+    return { kind: 'anonymous', index: index < 0 ? null : index, ...anonymous };
+  }
+  const { authAliasOnly, userAlias } = config.settings;
+  // `UserAlias * real` maps every name; an exact alias goes before it.
+  const exact = userAlias.find((entry) => entry.alias === loginName);
+  const alias = exact ?? userAlias.find((entry) => entry.alias === '*');
+  if (alias !== undefined) return { kind: 'real', user: alias.user };
+  return { kind: authAliasOnly ? 'not-an-alias' : 'real', user: loginName };
+}

@@ -1,0 +1,276 @@
+/** `lockgate user add|passwd|list|remove`: the embedded user store from the command line. */
+import { chownSync, mkdirSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import type { Writable } from 'node:stream';
+import { hashPassword } from '../../crypto/password-hash.ts';
+import { isStoreName, openUserStore, USER_STORE_FILE, UserStoreError } from '../auth/user-store.ts';
+import type { UserStore } from '../auth/user-store.ts';
+import { Secret } from '../log/secret.ts';
+import { PromptError, readNewPassword } from '../util/prompt.ts';
+import type { PromptInput } from '../util/prompt.ts';
+
+/** What the command reads and writes; tests give streams of their own. */
+export interface UserCommandIo {
+  readonly input: PromptInput;
+  readonly output: Writable;
+  readonly error: Writable;
+  readonly env: Readonly<Record<string, string | undefined>>;
+}
+
+/** 0: done; 1: the store or the password said no; 2: the command line is wrong. */
+export const EXIT = { done: 0, refused: 1, usage: 2 } as const;
+
+const USAGE = `Usage: lockgate user add NAME [--home DIR] [--uid N] [--gid N] [--groups a,b] [--shell PATH]
+       lockgate user passwd NAME
+       lockgate user list
+       lockgate user remove NAME
+  --state DIR   state folder (default: LOCKGATE_STATE, else ~/.local/state/lockgate)
+  --store FILE  user store, instead of the state folder's ${USER_STORE_FILE}
+The password is asked for on the terminal, or read as one line from standard input; it is never an argument.
+Groups serve AllowGroup, DefaultRoot and the like; a group the system knows also gives its rights where the server
+runs as root.
+`;
+
+const OPTIONS = ['home', 'uid', 'gid', 'groups', 'shell', 'state', 'store'] as const;
+type OptionName = (typeof OPTIONS)[number];
+
+interface ParsedArguments {
+  readonly action: string;
+  readonly name: string | null;
+  readonly options: ReadonlyMap<OptionName, string>;
+}
+
+/** nobody's id: for users added by root, whose own id must not become the default. */
+const NOBODY = 65_534;
+const DEFAULT_SHELL = '/bin/false';
+const MAX_ID = 4_294_967_294;
+
+/**
+ * @param argv the words behind `lockgate user`
+ * @returns the exit code; everything to say has been written to `io`
+ */
+export async function runUserCommand(argv: readonly string[], io: UserCommandIo): Promise<number> {
+  if (argv.includes('--help') || argv.includes('-h')) {
+    io.output.write(USAGE);
+    return EXIT.done;
+  }
+  const parsed = parseArguments(argv);
+  if (typeof parsed === 'string') {
+    io.error.write(`lockgate user: ${parsed}\n${USAGE}`);
+    return EXIT.usage;
+  }
+  try {
+    return await runAction(parsed, io);
+  } catch (error) {
+    if (error instanceof UserStoreError || error instanceof PromptError) {
+      io.error.write(`lockgate user: ${error.message}\n`);
+      return EXIT.refused;
+    }
+    throw error;
+  }
+}
+
+/** Where the store is: `--store`, else in `--state`, LOCKGATE_STATE, or the default state folder. */
+export function userStorePath(
+  options: { readonly state?: string | undefined; readonly store?: string | undefined },
+  env: UserCommandIo['env'],
+): string {
+  if (options.store !== undefined) return resolve(options.store);
+  const state = options.state ?? nonEmpty(env['LOCKGATE_STATE']);
+  if (state !== undefined) return resolve(state, USER_STORE_FILE);
+  const base = nonEmpty(env['XDG_STATE_HOME']) ?? join(homedir(), '.local', 'state');
+  return join(base, 'lockgate', USER_STORE_FILE);
+}
+
+function nonEmpty(text: string | undefined): string | undefined {
+  return text === '' ? undefined : text;
+}
+
+function parseArguments(argv: readonly string[]): ParsedArguments | string {
+  const [action, ...rest] = argv;
+  if (action === undefined) return 'what is to be done?';
+  if (!['add', 'passwd', 'list', 'remove'].includes(action)) return `unknown action '${action}'`;
+  const options = new Map<OptionName, string>();
+  const names: string[] = [];
+  for (let at = 0; at < rest.length; at += 1) {
+    const argument = rest[at] ?? '';
+    if (!argument.startsWith('-')) {
+      names.push(argument);
+      continue;
+    }
+    const [flag = '', ...inline] = argument.split('=');
+    if (isPasswordOption(flag)) return PASSWORD_ARGUMENT;
+    const name = OPTIONS.find((option) => flag === `--${option}`);
+    if (name === undefined) return `unknown option '${flag}'`;
+    const value = inline.length > 0 ? inline.join('=') : rest[(at += 1)];
+    if (value === undefined || value === '') return `option '${flag}' requires a value`;
+    options.set(name, value);
+  }
+  // Never quoted: the second word may well be a password.
+  if (names.length > 1 && action !== 'list') return PASSWORD_ARGUMENT;
+  if (action === 'list') return names.length > 0 ? 'list takes no name' : { action, name: null, options };
+  const name = names[0];
+  if (name === undefined) return `${action} needs a user name`;
+  if (!isStoreName(name)) {
+    return 'invalid user name: letters, digits and _ . @ + - are allowed (at most 128), not starting with . or -';
+  }
+  return { action, name, options };
+}
+
+const PASSWORD_ARGUMENT =
+  'a password is never an argument (other users of the machine could read it); it is asked for, or read from standard input';
+
+function isPasswordOption(flag: string): boolean {
+  return /^--?(p|pw|pwd|pass|passwd|password|secret)$/i.test(flag) || /^-p./.test(flag);
+}
+
+async function runAction(parsed: ParsedArguments, io: UserCommandIo): Promise<number> {
+  const { action, name, options } = parsed;
+  const path = userStorePath({ state: options.get('state'), store: options.get('store') }, io.env);
+  if (action === 'add' && name !== null) return addUser(name, options, path, io);
+  if (action !== 'add' && statSync(path, { throwIfNoEntry: false }) === undefined) {
+    throw new UserStoreError('unusable', `there is no user store '${path}'`);
+  }
+  if (action === 'passwd' && name !== null) return changePassword(name, path, io);
+  if (action === 'remove' && name !== null) {
+    return withStore(path, (store) => {
+      store.remove(name);
+      io.output.write(`removed user '${name}'; the home directory stays\n`);
+      return EXIT.done;
+    });
+  }
+  return withStore(path, (store) => {
+    for (const user of store.list()) {
+      const state = user.enabled ? '' : ' (disabled)';
+      const groups = user.groups.length === 0 ? '' : ` groups ${user.groups.join(',')}`;
+      io.output.write(`${user.name} uid ${user.uid} gid ${user.gid}${groups} home ${user.home}${state}\n`);
+    }
+    return EXIT.done;
+  });
+}
+
+interface AccountOptions {
+  /** Null: not given. */
+  readonly uid: number | null;
+  readonly gid: number | null;
+  readonly groups: readonly string[];
+  readonly home: string | null;
+  readonly shell: string;
+}
+
+/** The options of `add`; a text is what is wrong with them. */
+function readAccountOptions(options: ParsedArguments['options']): AccountOptions | string {
+  const uid = parseId(options.get('uid'));
+  const gid = parseId(options.get('gid'));
+  const groups = (options.get('groups') ?? '').split(',').filter((group) => group !== '');
+  const home = options.get('home') ?? null;
+  const shell = options.get('shell') ?? DEFAULT_SHELL;
+  if (options.has('uid') && uid === null) return '--uid takes a number';
+  if (options.has('gid') && gid === null) return '--gid takes a number';
+  if (!groups.every(isStoreName)) return '--groups takes names separated by commas';
+  if (home !== null && !isAbsolute(home)) return '--home takes an absolute path';
+  if (!isAbsolute(shell)) return '--shell takes an absolute path';
+  return { uid, gid, groups, home, shell };
+}
+
+async function addUser(
+  name: string,
+  options: ParsedArguments['options'],
+  path: string,
+  io: UserCommandIo,
+): Promise<number> {
+  const given = readAccountOptions(options);
+  if (typeof given === 'string') {
+    io.error.write(`lockgate user: ${given}\n`);
+    return EXIT.usage;
+  }
+  createStateFolder(dirname(path));
+  const owner = withStore(path, (store) => {
+    // Found out before the password is asked for.
+    if (store.find(name) !== null) throw new UserStoreError('exists', `user '${name}' exists already`);
+    return store.list().find((user) => user.uid !== 0) ?? defaultOwner(dirname(path));
+  });
+  const { groups, shell } = given;
+  const uid = given.uid ?? owner.uid;
+  const gid = given.gid ?? owner.gid;
+  const home = given.home ?? join(dirname(path), 'home', name);
+  const hash = await askForHash(name, io);
+  makeHome(home, uid, gid);
+  withStore(path, (store) => store.add({ name, hash, uid, gid, groups, home, shell }));
+  io.output.write(`added user '${name}' with home ${home}\n`);
+  return EXIT.done;
+}
+
+async function changePassword(name: string, path: string, io: UserCommandIo): Promise<number> {
+  withStore(path, (store) => {
+    if (store.find(name) === null) throw new UserStoreError('not-found', `no user '${name}' in the store`);
+  });
+  const hash = await askForHash(name, io);
+  withStore(path, (store) => store.setHash(name, hash));
+  io.output.write(`changed the password of '${name}'\n`);
+  return EXIT.done;
+}
+
+async function askForHash(name: string, io: UserCommandIo): Promise<Secret> {
+  // The terminal's questions go where the messages go, so that standard output can be redirected.
+  const password = await readNewPassword(io.input, io.error, `Password for ${name}`);
+  if (password === '') throw new PromptError('an empty password is refused');
+  if (/[\x00-\x1f\x7f]/.test(password)) throw new PromptError('the password holds control characters');
+  return new Secret(await hashPassword(password));
+}
+
+function withStore<T>(path: string, work: (store: UserStore) => T): T {
+  const store = openUserStore(path);
+  try {
+    return work(store);
+  } finally {
+    store.close();
+  }
+}
+
+/**
+ * Ids of the first user of a store; later ones get the same. The caller's own; for root those of the state folder's
+ * owner, or nobody's: never uid 0.
+ */
+function defaultOwner(directory: string): { readonly uid: number; readonly gid: number } {
+  const uid = process.getuid?.() ?? NOBODY;
+  if (uid !== 0) return { uid, gid: process.getgid?.() ?? NOBODY };
+  const stats = statSync(directory, { throwIfNoEntry: false });
+  if (stats === undefined || stats.uid === 0) return { uid: NOBODY, gid: NOBODY };
+  return { uid: stats.uid, gid: stats.gid === 0 ? NOBODY : stats.gid };
+}
+
+function createStateFolder(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    throw new UserStoreError('unusable', `unable to create '${directory}': ${errnoOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** A home that exists is left as it is. */
+function makeHome(home: string, uid: number, gid: number): void {
+  if (statSync(home, { throwIfNoEntry: false }) !== undefined) return;
+  try {
+    mkdirSync(dirname(home), { recursive: true, mode: 0o711 });
+    mkdirSync(home, { mode: 0o700 });
+    if (process.getuid?.() === 0) chownSync(home, uid, gid);
+  } catch (error) {
+    throw new UserStoreError('unusable', `unable to create home '${home}': ${errnoOf(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+function errnoOf(error: unknown): string {
+  return (error as NodeJS.ErrnoException).code ?? 'unknown error';
+}
+
+function parseId(text: string | undefined): number | null {
+  if (text === undefined || !/^[0-9]{1,10}$/.test(text)) return null;
+  const id = Number(text);
+  return id <= MAX_ID ? id : null;
+}

@@ -1,0 +1,300 @@
+/**
+ * The main actor: owns the listening sockets, the running configuration and every decision that concerns more than one
+ * session. Sessions themselves live in worker threads.
+ */
+import { EventEmitter, once } from 'node:events';
+import { stat } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import type { SessionEnd, TransferReport } from '../actor/messages.ts';
+import type { LoadedConfig } from '../config/load-config.ts';
+import type { ServerConfig, Settings } from '../config/server-config.ts';
+import { canSwitchCredentials } from '../util/thread-credentials.ts';
+import { LOCKGATE_VERSION, PROFTPD_VERSION } from '../version.ts';
+import { ConfigVersions } from './config-versions.ts';
+import { settingsOfHost } from './config-settings.ts';
+import { createDaemonLog, type DaemonLog } from './daemon-log.ts';
+import { ListenerSet, releaseBound } from './listener-set.ts';
+import type { Authenticator } from './main-services.ts';
+import { raiseOpenFilesLimit } from './open-files-limit.ts';
+import { discardConfig, prepareConfig, type PreparedConfig } from './prepare-config.ts';
+import { asRoot, becomeServerUser, type ProcessIdentity } from './privileged.ts';
+import { SessionLauncher } from './session-launcher.ts';
+import { SessionPool } from './session-pool.ts';
+import { SessionRegistry, type SessionEntry } from './session-registry.ts';
+
+export interface MainActorOptions {
+  /** Reads and validates the configuration; called at start and at every reload. Throws ConfigError. */
+  readonly load: (version: number) => Promise<LoadedConfig>;
+  readonly createAuth: (log: DaemonLog) => Authenticator;
+  /** Descriptor for readable log lines (foreground), or null. */
+  readonly consoleDescriptor: number | null;
+  readonly debugLevel: number;
+  /** The process is ours: umask, user and limits may be changed. False when embedded. */
+  readonly ownsProcess: boolean;
+  /** Any free port instead of the configured ones. */
+  readonly anyPort: boolean;
+  readonly sessionsPerWorker: number;
+  /** Overrides LockgateWorkers. */
+  readonly workers: number | null;
+  /** Another worker runs this module instead of the session actor (tests). */
+  readonly workerEntry?: URL;
+  /** Ports are bound and root is still there: the moment to write PidFile. A throw ends the start. */
+  readonly beforeUser?: (settings: Settings) => void;
+}
+
+/** What embedders and tests can listen to. */
+export interface MainActorEvents {
+  login: [session: SessionEntry];
+  transfer: [session: SessionEntry, report: TransferReport];
+  logout: [session: SessionEntry, end: SessionEnd];
+  'session-error': [session: SessionEntry, error: Error];
+  /** A listener or worker failed outside any session; logged already. */
+  trouble: [error: Error];
+}
+
+const SHUTDOWN_TEXT = 'FTP server shutting down';
+/** From the end of the grace period to the end of the worker threads. */
+const LAST_WORDS_MS = 300;
+
+/** What exists between start and stop. */
+interface Running {
+  readonly pool: SessionPool;
+  readonly auth: Authenticator;
+  readonly launcher: SessionLauncher;
+}
+
+export class MainActor extends EventEmitter<MainActorEvents> {
+  readonly registry = new SessionRegistry();
+  readonly log: DaemonLog;
+  readonly #options: MainActorOptions;
+  readonly #versions = new ConfigVersions(this.registry);
+  readonly #listeners: ListenerSet;
+  readonly #passPhrases = new Map<string, string>();
+  #pool: SessionPool | null = null;
+  #running: Running | null = null;
+  #identity: ProcessIdentity = { kind: 'ordinary', uid: process.geteuid?.() ?? -1 };
+  #reloading: Promise<void> = Promise.resolve();
+  #stopping: Promise<void> | null = null;
+
+  constructor(options: MainActorOptions) {
+    super();
+    this.#options = options;
+    this.log = createDaemonLog(options.debugLevel > 0 ? 'debug' : 'info');
+    this.#listeners = new ListenerSet(
+      {
+        onConnection: (socket, listener) => this.#running!.launcher.accept(socket, listener),
+        onError: (error) => this.#trouble('a connection could not be accepted', error),
+      },
+      options.anyPort,
+    );
+  }
+
+  get config(): ServerConfig {
+    return this.#versions.current;
+  }
+
+  /** Settings of the main server. */
+  get settings(): Settings {
+    return settingsOfHost(this.config, 0);
+  }
+
+  /** Where the server accepts connections, in the order of the configuration. */
+  get addresses(): AddressInfo[] {
+    return this.#listeners.addresses;
+  }
+
+  get identity(): ProcessIdentity {
+    return this.#identity;
+  }
+
+  /** Null before start and after stop. */
+  get pool(): SessionPool | null {
+    return this.#pool;
+  }
+
+  /**
+   * Binds, opens logs and keys, gives up root, waits for the workers, then accepts. Throws ConfigError or ListenError;
+   * everything opened so far is closed then.
+   */
+  async start(): Promise<void> {
+    try {
+      await this.#start();
+    } catch (error) {
+      await this.#release();
+      throw error;
+    }
+  }
+
+  async #start(): Promise<void> {
+    const loaded = await this.#options.load(this.#versions.nextVersion());
+    const settings = settingsOfHost(loaded.config, 0);
+    // libuv's pool threads inherit the credentials of whoever starts them; any asynchronous file call does it.
+    await stat('/');
+    const pool = this.#startPool(settings);
+    const { listeners } = loaded.config;
+    const bound = this.#listeners.bindMissing(listeners, settings);
+    try {
+      const prepared = await this.#prepare(loaded);
+      const openFiles = this.#options.ownsProcess ? await this.#takeProcess(settings, prepared) : null;
+      const auth = this.#options.createAuth(this.log);
+      this.#running = { pool, auth, launcher: this.#createLauncher(pool, auth) };
+      this.#adopt(prepared);
+      await pool.ready;
+      await this.#listeners.open(bound, settings);
+      this.#announce(openFiles);
+    } catch (error) {
+      releaseBound(bound);
+      throw error;
+    }
+  }
+
+  /**
+   * Reads the configuration again. Running sessions keep theirs. A configuration with an error changes nothing: the
+   * error is logged and thrown.
+   */
+  reload(): Promise<void> {
+    const next = this.#reloading.then(() => this.#reload());
+    this.#reloading = next.catch(() => undefined);
+    return next;
+  }
+
+  async #reload(): Promise<void> {
+    if (this.#stopping !== null) return;
+    this.log.daemon('notice', 'received SIGHUP -- master server reparsing configuration file');
+    try {
+      const loaded = await this.#options.load(this.#versions.nextVersion());
+      const settings = settingsOfHost(loaded.config, 0);
+      const prepared = await this.#prepare(loaded);
+      try {
+        const bound = asRoot(this.#identity, () => this.#listeners.bindMissing(loaded.config.listeners, settings));
+        await this.#listeners.open(bound, settings);
+      } catch (error) {
+        discardConfig(prepared);
+        throw error;
+      }
+      this.#adopt(prepared);
+      this.#listeners.retain(loaded.config.listeners);
+    } catch (error) {
+      this.log.failure('the new configuration is not used, the old one stays in force', error);
+      throw error;
+    }
+  }
+
+  /** Stops accepting, tells every session, and ends. `graceMs`: how long running transfers may go on. */
+  stop(graceMs: number): Promise<void> {
+    this.#stopping ??= this.#stop(graceMs);
+    return this.#stopping;
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    this.#listeners.closeAll();
+    const ended = this.#sessionsEnded(graceMs + LAST_WORDS_MS);
+    for (const session of this.registry.all()) {
+      // A session that ends or hangs meanwhile is no reason to wait: the deadline below ends it.
+      session.control.drain(SHUTDOWN_TEXT, graceMs).catch((error: unknown) => this.log.daemon('debug', String(error)));
+    }
+    await ended;
+    await this.#reloading;
+    await this.#release();
+  }
+
+  /** Resolves when no session is left, or after `timeoutMs`. */
+  async #sessionsEnded(timeoutMs: number): Promise<void> {
+    const signal = AbortSignal.timeout(timeoutMs);
+    while (this.registry.size > 0 && !signal.aborted) {
+      // Rejects when the time is over; the loop's condition sees it.
+      await once(this, 'logout', { signal }).catch(() => undefined);
+    }
+  }
+
+  async #release(): Promise<void> {
+    this.#listeners.closeAll();
+    const running = this.#running;
+    this.#running = null;
+    await this.#pool?.destroy();
+    this.#pool = null;
+    await running?.auth.close();
+    this.#versions.closeAll();
+  }
+
+  #startPool(settings: Settings): SessionPool {
+    this.#pool = new SessionPool({
+      workers: Math.max(1, this.#options.workers ?? settings.workers),
+      sessionsPerWorker: this.#options.sessionsPerWorker,
+      workerData: { logLevel: this.#options.debugLevel > 0 ? 'debug' : 'info' },
+      onWorkerError: (error) => this.#trouble('a session worker failed and is replaced', error),
+      ...(this.#options.workerEntry === undefined ? {} : { entry: this.#options.workerEntry }),
+    });
+    return this.#pool;
+  }
+
+  #prepare(loaded: LoadedConfig): Promise<PreparedConfig> {
+    const { consoleDescriptor } = this.#options;
+    return prepareConfig(loaded, { identity: this.#identity, consoleDescriptor, passPhrases: this.#passPhrases });
+  }
+
+  /** The process becomes the server's own: limits, umask, user. Returns how many files may be open. */
+  async #takeProcess(settings: Settings, prepared: PreparedConfig): Promise<number | null> {
+    try {
+      const files = await raiseOpenFilesLimit(settings.rLimitOpenFiles?.soft ?? null);
+      this.#options.beforeUser?.(settings);
+      // Modes of new files are complete: session threads apply Umask themselves.
+      process.umask(0);
+      this.#identity = becomeServerUser(settings);
+      return files;
+    } catch (error) {
+      discardConfig(prepared);
+      throw error;
+    }
+  }
+
+  #adopt(prepared: PreparedConfig): void {
+    const config = Object.freeze({ ...prepared.config, actsAsUsers: this.#actsAsUsers() });
+    this.#versions.adopt(config);
+    this.log.useConfig(config, settingsOfHost(config, 0));
+    for (const warning of prepared.warnings) this.log.daemon('warn', warning);
+    for (const notice of prepared.notices) this.log.daemon('info', notice);
+    this.#running?.auth.openStores(config);
+  }
+
+  #actsAsUsers(): boolean {
+    if (!this.#options.ownsProcess) return canSwitchCredentials();
+    return this.#identity.kind === 'acts-as-users';
+  }
+
+  #createLauncher(pool: SessionPool, auth: Authenticator): SessionLauncher {
+    return new SessionLauncher({
+      registry: this.registry,
+      pool,
+      auth,
+      log: this.log,
+      currentConfig: () => this.config,
+      configOf: (version) => this.#versions.get(version),
+      reportsTransfers: () => this.listenerCount('transfer') > 0,
+      onLogin: (session) => this.emit('login', session),
+      onTransfer: (session, report) => this.emit('transfer', session, report),
+      onEnd: (session, end, lost) => {
+        auth.forgetSession(session.id);
+        if (lost !== null || end.reason === 'error') {
+          this.emit('session-error', session, lost ?? new Error(end.detail ?? 'session failed'));
+        }
+        this.emit('logout', session, end);
+        this.#versions.releaseUnused();
+      },
+    });
+  }
+
+  #trouble(text: string, error: Error): void {
+    this.log.failure(text, error);
+    this.emit('trouble', error);
+  }
+
+  #announce(openFiles: number | null): void {
+    const { log } = this;
+    if (openFiles !== null) log.daemon('info', `up to ${openFiles} files may be open at one time`);
+    if (!this.#actsAsUsers()) {
+      log.daemon('notice', `all users share uid ${process.geteuid?.() ?? -1}: this process cannot act as other users`);
+    }
+    log.daemon('notice', `ProFTPD ${PROFTPD_VERSION} (Lockgate ${LOCKGATE_VERSION}) standalone mode STARTUP`);
+  }
+}

@@ -1,0 +1,19 @@
+/** The parts a server uses unless a test gives it others. */
+import { createAuthService } from '../auth/auth-service.ts';
+import { createPasswordPool } from '../auth/password-pool.ts';
+import type { DaemonLog } from './daemon-log.ts';
+import type { Authenticator } from './main-services.ts';
+
+/** Far above what one thread serves well; it only keeps a flood of connections from taking all memory. */
+export const DEFAULT_SESSIONS_PER_WORKER = 10_000;
+
+/** Logins against the configured accounts, hashes in a pool of their own. */
+export function createStandardAuth(log: DaemonLog): Authenticator {
+  return createAuthService({
+    log: (level, text, origin) => {
+      if (origin === null) log.daemon(level, text);
+      else log.client(level, origin.remoteAddress, text);
+    },
+    hashPool: createPasswordPool({ onError: (error) => log.failure('the password worker failed', error) }),
+  });
+}

@@ -1,0 +1,501 @@
+/**
+ * One FTP session: state, the serial command loop, and how it ends. Policy stands in the command rows and gates.ts,
+ * bytes in control-connection.ts, the login dialogue in login.ts.
+ */
+import type { EndReason } from '../../src/actor/messages.ts';
+import type { EffectiveConfig, PathConfig } from '../../src/config/effective-config.ts';
+import { appliesTo } from '../../src/config/name-expression.ts';
+import type { Settings } from '../../src/config/server-config.ts';
+import type { ProtocolSession, SessionContext } from '../session/session-context.ts';
+import { FsError } from '../vfs/fs-error.ts';
+import type { VirtualFileSystem, VirtualPath } from '../vfs/types.ts';
+import type { ControlInput } from './command-queue.ts';
+import { CommandRate } from './command-rate.ts';
+import type { FtpCommand } from './command.ts';
+import { ftpCommands } from './commands/index.ts';
+import { SocketControlConnection } from './control-connection.ts';
+import { createDataConnections } from './data-connection.ts';
+import { MLST_FACT_NAMES, selectFacts } from './fact-names.ts';
+import { passGates, type ReceivedCommand } from './gates.ts';
+import { greeting } from './greeting.ts';
+import { replyForFsError } from './reply-for-error.ts';
+import type {
+  ActiveTransfer,
+  DataConnections,
+  FtpSession,
+  LoggedDetails,
+  LoginState,
+  SessionProtection,
+} from './session-types.ts';
+import { StatusReporter } from './status-reporter.ts';
+import { SessionTimers, timeoutDirectives, timeoutReply, type TimeoutKind } from './timers.ts';
+import { createSessionProtection } from './tls/session-protection.ts';
+import { foreignProtocol } from './wire/command-line.ts';
+import { reply, type Reply } from './wire/reply.ts';
+
+/** CommandBufferSize: an over-long line costs the client this long, and the fourth in a row the session. */
+const OVERLONG_DELAY_MS = 250;
+const OVERLONG_LIMIT = 4;
+/** How long an aborted transfer may take to say its 426 before the session ends without it. */
+const ABORT_TIMEOUT_MS = 5_000;
+
+const GARBAGE_REPLY = reply(500, 'Invalid command: try being more creative');
+
+interface Outcome {
+  readonly reason: EndReason;
+  readonly detail: string | null;
+}
+
+/** %E of ExtendedLog. */
+const endTexts: Readonly<Record<EndReason, string>> = {
+  quit: 'Quit',
+  'peer-closed': 'Read EOF from client',
+  timeout: 'Timeout exceeded',
+  'protocol-error': 'Module-specific policy',
+  policy: 'Configured policy',
+  refused: 'Session initialized failed',
+  kicked: 'Terminated by signal',
+  shutdown: 'Server shutting down',
+  error: 'Application error',
+};
+
+/** FTP on one accepted socket; `run` greets, serves and closes it. */
+export function createFtpSession(context: SessionContext): ProtocolSession {
+  return new FtpProtocolSession(context);
+}
+
+class FtpProtocolSession implements FtpSession, ProtocolSession {
+  readonly context: SessionContext;
+  readonly control: SocketControlConnection;
+  readonly protection: SessionProtection;
+  readonly data: DataConnections;
+  readonly commands: ReadonlyMap<string, FtpCommand> = ftpCommands;
+  transferType: 'ascii' | 'binary';
+  restartOffset = 0;
+  range: { readonly start: number; readonly end: number } | null = null;
+  renameFrom: VirtualPath | null = null;
+  requestedHost: string | null = null;
+  epsvAll = false;
+  mlstFacts: readonly string[];
+  utf8: boolean;
+  logged: LoggedDetails = noDetails();
+
+  #config: EffectiveConfig;
+  #login: LoginState = { kind: 'new' };
+  #transfer: ActiveTransfer | null = null;
+  #directory: {
+    readonly path: VirtualPath;
+    readonly of: EffectiveConfig;
+    readonly config: PathConfig;
+  } | null = null;
+  #timers: SessionTimers;
+  #status: StatusReporter;
+  #rate = new CommandRate();
+  #currentCommand = '';
+  #overlongLines = 0;
+  #servedAny = false;
+  /** The command of the serial queue that runs, and one that passed it (ABOR, QUIT, STAT). */
+  #serving: Promise<void> | null = null;
+  #urgent: Promise<void> | null = null;
+  #endAfterReply: Outcome | null = null;
+  #outcome: Outcome | null = null;
+  /** After the last words nothing is sent any more. */
+  #muted = false;
+  #lastWords: Promise<void> | null = null;
+  #drain: { readonly text: string } | null = null;
+  #graceTimer: NodeJS.Timeout | null = null;
+  #cutSleep: (() => void) | null = null;
+  #bug: { readonly error: unknown } | null = null;
+  #controlBytes = { received: 0, sent: 0 };
+
+  constructor(context: SessionContext) {
+    this.context = context;
+    this.#config = context.config;
+    const { settings } = context.config;
+    this.transferType = settings.defaultTransferMode;
+    this.mlstFacts = defaultFacts(settings);
+    this.utf8 = settings.useEncoding;
+    this.control = new SocketControlConnection(context.socket, settings.commandBufferSize, {
+      onActivity: () => this.#noteActivity(),
+    });
+    this.protection = createSessionProtection(this);
+    this.data = createDataConnections(this);
+    this.#timers = new SessionTimers({
+      isTransferring: () => this.#transfer !== null,
+      expired: (kind, seconds) => this.#timedOut(kind, seconds),
+    });
+    this.#status = new StatusReporter(
+      context.services,
+      () => this.#readStatus(),
+      () => context.log.trace('session', 1, () => 'main did not take the session status'),
+    );
+  }
+
+  get config(): EffectiveConfig {
+    return this.#config;
+  }
+
+  get settings(): Settings {
+    return this.#config.settings;
+  }
+
+  get login(): LoginState {
+    return this.#login;
+  }
+
+  get vfs(): VirtualFileSystem {
+    if (this.#login.kind !== 'logged-in') throw new Error('a command asked for files before login');
+    return this.#login.vfs;
+  }
+
+  get activeTransfer(): ActiveTransfer | null {
+    return this.#transfer;
+  }
+
+  set activeTransfer(transfer: ActiveTransfer | null) {
+    this.#transfer = transfer;
+    // Bytes that came before the transfer was known may hold an ABOR already.
+    if (transfer === null) this.#timers.transferred();
+    else queueMicrotask(() => this.#noteActivity());
+  }
+
+  get directoryConfig(): PathConfig {
+    const config = this.#config;
+    if (this.#login.kind !== 'logged-in') return config;
+    const path = this.#login.vfs.cwd;
+    if (this.#directory?.path !== path || this.#directory.of !== config) {
+      this.#directory = { path, of: config, config: this.#readDirectoryConfig(this.#login.vfs) };
+    }
+    return this.#directory.config;
+  }
+
+  reply(value: Reply): Promise<boolean> {
+    return this.#muted ? Promise.resolve(false) : this.control.send(value);
+  }
+
+  noteTransfer(): void {
+    this.#timers.transferred();
+  }
+
+  useConfig(config: EffectiveConfig): void {
+    const before = this.settings;
+    this.#config = config;
+    const { settings } = config;
+    this.control.setCommandLimit(settings.commandBufferSize);
+    // What the client chose itself (OPTS, TYPE) stays unless the configuration says something new about it.
+    if (settings.defaultTransferMode !== before.defaultTransferMode)
+      this.transferType = settings.defaultTransferMode;
+    if (settings.factsDefault !== before.factsDefault) this.mlstFacts = defaultFacts(settings);
+    if (settings.useEncoding !== before.useEncoding) this.utf8 = settings.useEncoding;
+    this.#applyEnvironment();
+    this.context.configChanged(config);
+    if (this.#login.kind === 'logged-in') this.#login.vfs.useConfig(config);
+    this.protection.configChanged();
+  }
+
+  setLogin(state: LoginState): void {
+    this.#login = state;
+    if (state.kind !== 'logged-in') return;
+    const { settings, principal } = this.#config;
+    const session = settings.timeoutSession.find((entry) => appliesTo(entry.appliesTo, principal));
+    this.#timers.loggedIn(settings.timeoutIdle, settings.timeoutNoTransfer, session?.value ?? 0);
+    this.#status.changed();
+  }
+
+  end(reason: 'quit' | 'protocol-error' | 'policy' | 'timeout', detail: string | null = null): void {
+    this.#endAfterReply ??= { reason, detail };
+    if (this.#serving === null) this.#finish(this.#endAfterReply);
+  }
+
+  async run(): Promise<Outcome> {
+    try {
+      await this.#serveAll();
+      await this.#lastWords;
+    } finally {
+      this.#release();
+    }
+    if (this.#bug !== null) throw this.#bug.error;
+    await this.control.close();
+    return this.#outcome ?? { reason: 'peer-closed', detail: null };
+  }
+
+  drain(text: string, graceMs: number): void {
+    this.#drain = { text };
+    if (this.#serving === null)
+      this.#sayAndEnd(lastReply(text), { reason: 'shutdown', detail: null }, 'shutdown');
+    else this.#graceTimer ??= setTimeout(() => this.disconnect(text, 'shutdown'), graceMs);
+  }
+
+  disconnect(text: string, reason: EndReason): void {
+    this.#sayAndEnd(lastReply(text), { reason, detail: null }, 'shutdown');
+  }
+
+  fail(text: string): void {
+    if (!this.#muted) {
+      this.#muted = true;
+      void this.control.send(lastReply(text));
+    }
+    this.#finish({ reason: 'error', detail: null });
+    this.control.close().catch(() => this.control.destroy());
+  }
+
+  async #serveAll(): Promise<void> {
+    const { settings, socket } = { settings: this.settings, socket: this.context.socket };
+    socket.setNoDelay(settings.tcpNoDelay);
+    if (settings.socketOptions.keepAlive) socket.setKeepAlive(true);
+    this.#applyEnvironment();
+    this.#timers.connected(settings.timeoutLogin, settings.timeoutIdle);
+    if (settings.tlsEngine && settings.tlsOptions.includes('UseImplicitSSL')) {
+      if (!(await this.protection.acceptImplicit())) {
+        this.#finish({ reason: 'protocol-error', detail: 'TLS handshake failed' });
+        return;
+      }
+    } else {
+      this.control.attach(socket);
+    }
+    await this.reply(await greeting(this));
+    while (this.#outcome === null) {
+      const input = this.control.next();
+      if (input !== null) {
+        this.#serving = this.#serve(input);
+        await this.#serving;
+        this.#serving = null;
+        // An ABOR or QUIT that passed the command answers before the next one is taken.
+        while (this.#urgent !== null) await this.#urgent;
+        if (this.#drain !== null) this.drain(this.#drain.text, 0);
+      } else if (this.control.ended) {
+        this.#finish({ reason: 'peer-closed', detail: null });
+      } else {
+        await this.control.activity();
+      }
+    }
+  }
+
+  async #serve(input: ControlInput): Promise<void> {
+    try {
+      this.#timers.commandReceived();
+      if (input.kind === 'overlong') return await this.#refuseOverlong();
+      this.#overlongLines = 0;
+      const limit = this.settings.maxCommandRate;
+      const delay = limit === null ? 0 : this.#rate.delay(limit, Date.now());
+      if (delay > 0) await this.#sleep(delay);
+      if (input.kind === 'garbage') await this.reply(GARBAGE_REPLY);
+      else if (this.#isForeign(input.verb)) return;
+      else await this.#execute(input, null);
+    } catch (error) {
+      this.#crash(error);
+    }
+  }
+
+  /** `overtaken`: the command this one passes; its reply comes first, unless this one only informs (STAT). */
+  async #execute(received: ReceivedCommand, overtaken: Promise<void> | null): Promise<void> {
+    this.#servedAny = true;
+    const receivedAt = new Date();
+    const startedAt = performance.now();
+    const details = noDetails();
+    const running = this.logged;
+    this.logged = details;
+    const gate = passGates(this, received);
+    if (gate.kind === 'run') this.#currentCommand = received.verb;
+    const answering = gate.kind === 'run' ? this.#run(gate.command, received) : gate.reply;
+    if (overtaken !== null) this.logged = running;
+    const answer = answering instanceof Promise ? await answering : answering;
+    if (overtaken !== null && answer.code !== 211 && answer.code !== 213) await overtaken;
+    await this.reply(answer);
+    this.#countControlBytes();
+    this.context.log.command({
+      verb: received.verb,
+      argument: received.argument,
+      classes: gate.command?.logClasses ?? [],
+      replyCode: answer.code,
+      replyText: answer.text,
+      receivedAt,
+      milliseconds: performance.now() - startedAt,
+      ...details,
+    });
+    this.#status.changed();
+    if (answer.after !== undefined) await answer.after();
+    if (this.#endAfterReply !== null) this.#finish(this.#endAfterReply);
+    else if (answer.close === true)
+      this.#finish({ reason: answer.code === 221 ? 'quit' : 'policy', detail: null });
+  }
+
+  #run(command: FtpCommand, received: ReceivedCommand): Reply | Promise<Reply> {
+    try {
+      const answer = command.run(this, received.argument);
+      return answer instanceof Promise
+        ? answer.catch((error: unknown) => this.#replyFor(error, received))
+        : answer;
+    } catch (error) {
+      return this.#replyFor(error, received);
+    }
+  }
+
+  #replyFor(error: unknown, received: ReceivedCommand): Reply {
+    if (error instanceof FsError) return replyForFsError(error, received.argument, received.verb);
+    throw error;
+  }
+
+  #noteActivity(): void {
+    const transfer = this.#transfer;
+    if (transfer === null || this.#urgent !== null || this.#outcome !== null) return;
+    const input = this.control.takeFirst((candidate) => this.#passesTransfers(candidate));
+    if (input?.kind === 'command') {
+      this.#urgent = this.#executeUrgent(input);
+    } else if (this.control.ended) {
+      // RFC 959, section 4.1.1 (QUIT): an unexpected close acts as ABOR and QUIT do.
+      transfer.abort('quit').catch((error: unknown) => this.#crash(error));
+    }
+  }
+
+  async #executeUrgent(input: ReceivedCommand): Promise<void> {
+    try {
+      await this.#execute(input, this.#serving);
+    } catch (error) {
+      this.#crash(error);
+    } finally {
+      this.#urgent = null;
+    }
+    this.#noteActivity();
+  }
+
+  #passesTransfers(input: ControlInput): boolean {
+    return input.kind === 'command' && this.commands.get(input.verb)?.duringTransfer === true;
+  }
+
+  async #refuseOverlong(): Promise<void> {
+    this.#overlongLines += 1;
+    await this.#sleep(OVERLONG_DELAY_MS);
+    if (this.#overlongLines < OVERLONG_LIMIT) return;
+    this.context.log.system('notice', 'client sent too many over-long command lines, disconnecting');
+    this.#finish({ reason: 'protocol-error', detail: 'over-long command lines' });
+  }
+
+  #isForeign(verb: string): boolean {
+    if (this.#servedAny) return false;
+    const protocol = foreignProtocol(verb);
+    if (protocol === null) return false;
+    this.context.log.system('warn', `client sent ${protocol} command '${verb}', disconnecting`);
+    this.#muted = true;
+    this.#finish({ reason: 'protocol-error', detail: `${protocol} command` });
+    return true;
+  }
+
+  #timedOut(kind: TimeoutKind, seconds: number): void {
+    const outcome = { reason: 'timeout', detail: timeoutDirectives[kind] } as const;
+    this.#sayAndEnd(timeoutReply(kind, seconds), outcome, 'timeout');
+  }
+
+  #sayAndEnd(words: Reply, outcome: Outcome, cause: 'shutdown' | 'timeout'): void {
+    if (this.#outcome !== null) return;
+    this.#setOutcome(outcome);
+    this.#lastWords = this.#say(words, cause).catch((error: unknown) => {
+      this.#bug ??= { error };
+    });
+    void this.#lastWords.then(() => this.#wake());
+  }
+
+  /** A running transfer says its own 426 first; any other command's reply gives way to the last words. */
+  async #say(words: Reply, cause: 'shutdown' | 'timeout'): Promise<void> {
+    const transfer = this.#transfer;
+    if (transfer !== null) {
+      await Promise.race([transfer.abort(cause), this.#sleep(ABORT_TIMEOUT_MS)]);
+      this.#cutSleep?.();
+    }
+    const sent = this.reply(words);
+    this.#muted = true;
+    await sent;
+  }
+
+  #finish(outcome: Outcome): void {
+    if (this.#outcome === null) this.#setOutcome(outcome);
+    this.#wake();
+  }
+
+  #setOutcome(outcome: Outcome): void {
+    this.#outcome = outcome;
+    const text = endTexts[outcome.reason];
+    this.context.facts.endReason = outcome.detail === null ? text : `${text}: ${outcome.detail}`;
+  }
+
+  #wake(): void {
+    this.#cutSleep?.();
+    this.control.wake();
+  }
+
+  #crash(error: unknown): void {
+    this.#bug ??= { error };
+    this.#finish({ reason: 'error', detail: null });
+    const transfer = this.#transfer;
+    if (transfer !== null) transfer.abort('shutdown').catch(() => this.data.close());
+  }
+
+  #sleep(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(done, milliseconds);
+      this.#cutSleep = done;
+      function done(): void {
+        clearTimeout(timer);
+        resolve();
+      }
+    });
+  }
+
+  #release(): void {
+    this.#timers.stop();
+    this.#status.stop();
+    if (this.#graceTimer !== null) clearTimeout(this.#graceTimer);
+    this.data.close();
+    this.protection.close();
+    if (this.#login.kind === 'logged-in') this.#login.vfs.close();
+    this.#countControlBytes();
+  }
+
+  #applyEnvironment(): void {
+    const { environment } = this.context.facts;
+    for (const { name, value } of this.settings.setEnv) {
+      if (value === null) environment.delete(name);
+      else environment.set(name, value);
+    }
+  }
+
+  #readDirectoryConfig(vfs: VirtualFileSystem): PathConfig {
+    try {
+      return vfs.configFor(vfs.cwd);
+    } catch (error) {
+      // The directory is gone or locked away: what holds for the session holds here.
+      if (error instanceof FsError) return this.#config;
+      throw error;
+    }
+  }
+
+  #readStatus(): { user: string | null; command: string; directory: string; protocol: string } {
+    const { facts } = this.context;
+    const directory = this.#login.kind === 'logged-in' ? this.#login.vfs.cwd : '/';
+    return { user: facts.user, command: this.#currentCommand, directory, protocol: facts.protocol };
+  }
+
+  /** Control bytes count as raw bytes of the session; the data connections add theirs themselves. */
+  #countControlBytes(): void {
+    const { facts, socket } = this.context;
+    const { bytesRead, bytesWritten } = socket;
+    facts.rawBytesIn += bytesRead - this.#controlBytes.received;
+    facts.rawBytesOut += bytesWritten - this.#controlBytes.sent;
+    this.#controlBytes.received = bytesRead;
+    this.#controlBytes.sent = bytesWritten;
+  }
+}
+
+function noDetails(): LoggedDetails {
+  return { realPath: null, clientPath: null, renameFrom: null, transfer: null };
+}
+
+function defaultFacts(settings: Settings): readonly string[] {
+  return settings.factsDefault === null ? MLST_FACT_NAMES : selectFacts(settings.factsDefault);
+}
+
+/** Main words what is said at the end; a text without a code gets 421 (RFC 959: service not available, closing). */
+function lastReply(text: string): Reply {
+  const coded = /^(\d{3}) (.*)$/s.exec(text);
+  return coded === null ? reply(421, text) : reply(Number(coded[1]), coded[2] ?? '');
+}

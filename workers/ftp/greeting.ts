@@ -1,0 +1,35 @@
+/** The first reply (core reference, sections 8 and 10.1): ServerIdent, DeferWelcome, DisplayConnect. */
+import { PROFTPD_VERSION } from '../../src/version.ts';
+import { displayHostFile } from './display-file.ts';
+import type { FtpSession } from './session-types.ts';
+import { reply, withLinesBefore, type Reply } from './wire/reply.ts';
+
+/** `220 ...` with the lines of DisplayConnect in front of it. */
+export async function greeting(session: FtpSession): Promise<Reply> {
+  const { displayConnect } = session.settings;
+  const banner = reply(220, bannerText(session));
+  if (displayConnect === null) return banner;
+  return withLinesBefore(banner, (await displayHostFile(session, displayConnect)) ?? []);
+}
+
+function bannerText(session: FtpSession): string {
+  const { serverIdent, serverName, deferWelcome } = session.settings;
+  const { localAddress } = session.context.facts;
+  if (!serverIdent.enabled) return `${localAddress} FTP server ready`;
+  if (serverIdent.text !== undefined) return expandIdent(serverIdent.text, localAddress, serverName);
+  return deferWelcome ? 'ProFTPD Server ready.' : `ProFTPD Server (${serverName}) [${localAddress}]`;
+}
+
+function expandIdent(text: string, address: string, serverName: string): string {
+  return text.replace(/%(?:\{version\}|[LVv])/g, (variable) => {
+    switch (variable) {
+      case '%L':
+        return address;
+      case '%V':
+      case '%v':
+        return serverName;
+      default:
+        return PROFTPD_VERSION;
+    }
+  });
+}

@@ -1,0 +1,388 @@
+/** TLS of one FTP session: policy gate, AUTH PBSZ PROT CCC SSCN, implicit handshake, data connections, certificate login. */
+import type { Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { NO_CERTIFICATE_LINE } from '../../../crypto/tls-check.ts';
+import type { Settings, TlsOption, TlsRequired } from '../../../src/config/server-config.ts';
+import type { VirtualPath } from '../../vfs/types.ts';
+import type { FtpCommand } from '../command.ts';
+import { DataTlsError, type FtpSession, type SessionProtection } from '../session-types.ts';
+import { reply, type Reply } from '../wire/reply.ts';
+import { certificateLogin } from './client-certificate.ts';
+import { TLS_1_3 } from './client-hello.ts';
+import { tlsServerSide } from './context-cache.ts';
+import { upgradeControl, type SecuredControl } from './control-upgrade.ts';
+import { secureDataConnection } from './data-upgrade.ts';
+import { refuseClientRenegotiation, renegotiateByTime } from './renegotiation.ts';
+import {
+  allowsClearControl,
+  allowsClearData,
+  allowsPrivateData,
+  judgeCommand,
+  type PolicyVerdict,
+} from './required-policy.ts';
+import { recordEnvironment } from './session-environment.ts';
+import { controlAcceptedLine, DATA_FAILED_LINE, dataAcceptedLine, negotiated } from './tls-log-lines.ts';
+
+type ControlState =
+  | { readonly kind: 'clear' }
+  | { readonly kind: 'tls'; readonly control: SecuredControl }
+  /** After CCC; data connections still belong to the former control session. */
+  | { readonly kind: 'cleared'; readonly control: SecuredControl };
+
+/** Mechanisms of AUTH: log name, and whether data connections are private at once (RFC 4217, section 17). */
+interface Mechanism {
+  readonly logName: 'TLS/TLS-C' | 'SSL/TLS-P';
+  readonly privateData: boolean;
+}
+
+const TLS_C: Mechanism = { logName: 'TLS/TLS-C', privateData: false };
+const TLS_P: Mechanism = { logName: 'SSL/TLS-P', privateData: true };
+const MECHANISMS: ReadonlyMap<string, Mechanism> = new Map([
+  ['TLS', TLS_C],
+  ['TLS-C', TLS_C],
+  ['SSL', TLS_P],
+  ['TLS-P', TLS_P],
+]);
+
+const UNWILLING = reply(534, 'Unwilling to accept security parameters');
+const WRONG_COUNT = reply(501, 'Invalid number of parameters');
+/** How long close_notify may take to leave after CCC. */
+const CLOSE_NOTIFY_MS = 2_000;
+
+/** TLS for a session of `ftp-session.ts`; reads settings through it, so HOST and login take effect at once. */
+export function createSessionProtection(session: FtpSession): SessionProtection {
+  return new TlsProtection(session);
+}
+
+class TlsProtection implements SessionProtection {
+  readonly #session: FtpSession;
+  #control: ControlState = { kind: 'clear' };
+  #dataLevel: 'clear' | 'private' = 'clear';
+  #clientMethod = false;
+  #dataLogged = false;
+  #stopRenegotiation: (() => void) | null = null;
+  /** TLSRequired and TLSOptions at connect, HOST or SNI; login sections are looked at separately. */
+  #connectionRequired: TlsRequired;
+  #options: Set<TlsOption>;
+
+  constructor(session: FtpSession) {
+    this.#session = session;
+    this.#connectionRequired = session.config.settings.tlsRequired;
+    this.#options = new Set(session.config.settings.tlsOptions);
+  }
+
+  get controlState(): 'clear' | 'tls' | 'cleared' {
+    return this.#control.kind;
+  }
+
+  get dataLevel(): 'clear' | 'private' {
+    return this.#dataLevel;
+  }
+
+  get enabled(): boolean {
+    return this.#settings.tlsEngine;
+  }
+
+  get serverName(): string | null {
+    return this.#control.kind === 'clear' ? null : this.#control.control.serverName;
+  }
+
+  get hasClientCertificate(): boolean {
+    const { tlsUserName } = this.#settings;
+    return this.#client !== null && (tlsUserName !== null || this.#options.has('AllowDotLogin'));
+  }
+
+  get #settings(): Settings {
+    return this.#session.config.settings;
+  }
+
+  get #client(): SecuredControl['client'] {
+    return this.#control.kind === 'clear' ? null : this.#control.control.client;
+  }
+
+  /** With AllowPerUser (or Protocols) the sections found at login decide, else the connection's own value. */
+  get #required(): TlsRequired {
+    const loggedIn = this.#session.login.kind === 'logged-in';
+    return loggedIn && this.#reevaluates ? this.#settings.tlsRequired : this.#connectionRequired;
+  }
+
+  get #reevaluates(): boolean {
+    return this.#options.has('AllowPerUser') || this.#settings.protocols !== null;
+  }
+
+  configChanged(): void {
+    const { principal, anonymous, settings } = this.#session.config;
+    if (principal.user === null && anonymous === null) {
+      this.#connectionRequired = settings.tlsRequired;
+      this.#options = new Set(settings.tlsOptions);
+      return;
+    }
+    for (const option of settings.tlsOptions) this.#options.add(option);
+  }
+
+  refuse(command: FtpCommand | null, verb: string, path: VirtualPath | null): Reply | null {
+    if (!this.enabled) return null;
+    const verdict = judgeCommand(command, {
+      required: this.#required,
+      directoryData: this.#directoryData(command, path),
+      controlProtected: this.#control.kind === 'tls',
+      dataPrivate: this.#dataLevel === 'private',
+      postponed: this.#options.has('AllowPerUser') && this.#session.login.kind !== 'logged-in',
+    });
+    return this.#refusal(verdict, verb, path);
+  }
+
+  #refusal(verdict: PolicyVerdict, verb: string, path: VirtualPath | null): Reply | null {
+    const absent = 'SSL/TLS required but absent';
+    switch (verdict) {
+      case 'allowed':
+        return null;
+      case 'needs-tls-for-login':
+        this.#log(`${absent} for authentication, denying ${verb} command`);
+        return reply(550, 'SSL/TLS required on the control channel');
+      case 'needs-tls':
+        this.#log(`${absent} on control channel, denying ${verb} command`);
+        return reply(550, 'SSL/TLS required on the control channel');
+      case 'needs-private-data':
+        this.#log(`${absent} on data channel, denying ${verb} command`);
+        return reply(522, 'SSL/TLS required on the data channel');
+      case 'needs-private-data-here':
+        this.#log(`${verb} command denied by TLSRequired in directory '${path ?? '/'}'`);
+        return reply(522, 'SSL/TLS required on the data channel');
+    }
+  }
+
+  #directoryData(command: FtpCommand | null, path: VirtualPath | null): TlsRequired['data'] {
+    if (command?.usesDataConnection !== true || this.#dataLevel === 'private') return 'optional';
+    if (this.#session.login.kind !== 'logged-in') return 'optional';
+    const { vfs } = this.#session.login;
+    return vfs.configFor(path ?? vfs.cwd).settings.tlsRequired.data;
+  }
+
+  authenticate(argument: string): Reply {
+    const name = argument.trim().toUpperCase();
+    if (name === '') return reply(504, 'AUTH requires at least one argument');
+    if (this.#control.kind === 'tls') {
+      this.#log('Unwilling to accept AUTH after AUTH for this session');
+      return reply(503, 'Unwilling to accept second AUTH');
+    }
+    if (this.#control.kind === 'cleared') {
+      this.#log('Unwilling to accept AUTH after CCC for this session');
+      return UNWILLING;
+    }
+    if (this.#session.login.kind === 'logged-in' && !this.#options.has('AllowPerUser')) {
+      const why = 'for this session unless AllowPerUser TLSOption is used';
+      this.#log(`Unwilling to accept AUTH after USER/PASS authentication ${why}`);
+      return UNWILLING;
+    }
+    const mechanism = MECHANISMS.get(name);
+    if (mechanism === undefined) {
+      this.#log(`AUTH ${name} unsupported, declining`);
+      return reply(500, 'AUTH not understood');
+    }
+    if (!this.#hasCertificate(name)) return reply(431, 'Necessary security resource unavailable');
+    this.#log(`${mechanism.logName} requested, starting TLS handshake`);
+    return { ...reply(234, `AUTH ${name} successful`), after: () => this.#upgrade(mechanism) };
+  }
+
+  #hasCertificate(mechanism: string): boolean {
+    const side = tlsServerSide(this.#session.config.server, this.#settings);
+    for (const note of side.notes) this.#log(note);
+    if (side.ok) return true;
+    this.#log(`Unable to accept AUTH ${mechanism} due to lack of certificates`);
+    return false;
+  }
+
+  async #upgrade(mechanism: Mechanism): Promise<void> {
+    // Everything the client sent in clear behind AUTH goes with it.
+    this.#session.control.detach();
+    const secured = await this.#secureControl(`${mechanism.logName} negotiation failed on control channel`);
+    if (secured && mechanism.privateData && allowsPrivateData(this.#required)) this.#dataLevel = 'private';
+  }
+
+  async acceptImplicit(): Promise<boolean> {
+    this.#log('TLSOption UseImplicitSSL in effect, starting SSL/TLS handshake');
+    if (!tlsServerSide(this.#session.config.server, this.#settings).ok) this.#log(NO_CERTIFICATE_LINE);
+    const secured = await this.#secureControl('implicit SSL/TLS negotiation failed on control channel');
+    if (secured && allowsPrivateData(this.#required)) this.#dataLevel = 'private';
+    return secured;
+  }
+
+  async #secureControl(failureLine: string): Promise<boolean> {
+    const session = this.#session;
+    const result = await upgradeControl(session, session.control.socket);
+    for (const line of result.lines) this.#log(line);
+    if (!result.ok) {
+      this.#log(failureLine);
+      session.end('protocol-error', 'TLS handshake failed');
+      return false;
+    }
+    const { control } = result;
+    this.#control = { kind: 'tls', control };
+    if (control.config !== null) session.useConfig(control.config);
+    this.#watchRenegotiation(control);
+    this.#log(controlAcceptedLine(negotiated(control.stream)));
+    const { facts } = session.context;
+    facts.protocol = 'ftps';
+    const { stream, serverName, client } = control;
+    for (const line of recordEnvironment(facts, { stream, serverName, client, settings: this.#settings }))
+      this.#log(line);
+    session.control.attach(control.stream);
+    return true;
+  }
+
+  #watchRenegotiation(control: SecuredControl): void {
+    if (control.version >= TLS_1_3) return;
+    this.#log('client supports secure renegotiations');
+    const log = (text: string): void => this.#log(text);
+    if (!this.#options.has('AllowClientRenegotiations')) refuseClientRenegotiation(control.stream, log);
+    this.#stopRenegotiation = renegotiateByTime(control.stream, this.#settings, {
+      log,
+      timedOut: () => this.#session.end('timeout', 'TLS renegotiation'),
+    });
+  }
+
+  setBufferSize(argument: string): Reply {
+    if (this.#control.kind === 'clear') return reply(500, 'PBSZ not understood');
+    if (this.#control.kind === 'cleared')
+      return reply(503, 'PBSZ not allowed on insecure control connection');
+    if (words(argument).length !== 1) return WRONG_COUNT;
+    return argument.trim() === '0' ? reply(200, 'PBSZ 0 successful') : reply(200, 'PBSZ=0 successful');
+  }
+
+  setDataLevel(argument: string): Reply {
+    if (this.#control.kind === 'clear') return reply(500, 'PROT not understood');
+    const [level, ...more] = words(argument);
+    if (level === undefined || more.length > 0) return WRONG_COUNT;
+    switch (level.toUpperCase()) {
+      case 'C':
+        if (!allowsClearData(this.#required)) return this.#refuseLevel('C', 'requires protection');
+        return this.#acceptLevel('clear', 'Protection set to Clear');
+      case 'P':
+        if (!allowsPrivateData(this.#required)) return this.#refuseLevel('P', 'does not allow protection');
+        return this.#acceptLevel('private', 'Protection set to Private');
+      case 'S':
+      case 'E':
+        return reply(536, `PROT ${level} unsupported`);
+      default:
+        return reply(504, `PROT ${level} unsupported`);
+    }
+  }
+
+  #refuseLevel(level: string, why: string): Reply {
+    this.#log(`PROT: TLSRequired ${why} for data transfers`);
+    this.#log(`PROT: unwilling to accept security parameter (${level})`);
+    return UNWILLING;
+  }
+
+  #acceptLevel(level: 'clear' | 'private', text: string): Reply {
+    this.#dataLevel = level;
+    this.#log(text);
+    return reply(200, text);
+  }
+
+  clearControl(): Reply {
+    if (this.#control.kind === 'clear') return reply(500, 'CCC not understood');
+    if (this.#control.kind === 'cleared') return reply(533, 'CCC not allowed on insecure control connection');
+    if (this.#session.login.kind !== 'logged-in') return reply(530, 'Please login with USER and PASS');
+    const { control } = this.#control;
+    if (!allowsClearControl(this.#required) || control.bridge === null) {
+      const why = 'TLSRequired setting does not allow for unprotected control channel';
+      this.#log(`CCC: unwilling to accept security parameters: ${why}`);
+      return UNWILLING;
+    }
+    this.#log('received CCC, clearing control channel protection');
+    return {
+      ...reply(200, 'Clearing control channel protection'),
+      after: () => this.#returnToClear(control),
+    };
+  }
+
+  /** The 200 left under TLS; close_notify follows it, and whatever comes next is clear text. */
+  async #returnToClear(control: SecuredControl): Promise<void> {
+    const { stream, bridge } = control;
+    if (bridge === null) return;
+    this.#stopRenegotiation?.();
+    this.#session.control.detach();
+    const clear = bridge.clear();
+    this.#control = { kind: 'cleared', control };
+    stream.end();
+    // A peer that is gone shows on the clear stream; here only the flush matters.
+    await finished(stream, { readable: false, signal: AbortSignal.timeout(CLOSE_NOTIFY_MS) }).catch(
+      () => undefined,
+    );
+    stream.destroy();
+    this.#session.control.attach(clear);
+  }
+
+  setClientMethod(argument: string): Reply {
+    if (this.#control.kind === 'clear') return reply(500, 'SSCN not understood');
+    const [value, ...more] = words(argument);
+    if (more.length > 0) return reply(504, 'SSCN: Too many arguments');
+    switch (value?.toUpperCase()) {
+      case undefined:
+        break;
+      case 'ON':
+        this.#clientMethod = true;
+        break;
+      case 'OFF':
+        this.#clientMethod = false;
+        break;
+      default:
+        return reply(501, 'SSCN: Invalid argument');
+    }
+    return reply(200, this.#clientMethod ? 'SSCN:CLIENT METHOD' : 'SSCN:SERVER METHOD');
+  }
+
+  async secureData(socket: Socket, verb: string): Promise<Duplex> {
+    const state = this.#control;
+    if (state.kind === 'clear') {
+      socket.destroy();
+      this.#log(DATA_FAILED_LINE);
+      throw new DataTlsError('there is no control session to resume');
+    }
+    const stream = await secureDataConnection({
+      socket,
+      verb,
+      control: state.control,
+      controlCleared: state.kind === 'cleared',
+      clientMethod: this.#clientMethod,
+      settings: this.#settings,
+      options: this.#options,
+      log: (text) => this.#log(text),
+    });
+    if (!this.#dataLogged) this.#log(dataAcceptedLine(negotiated(stream)));
+    this.#dataLogged = true;
+    return stream;
+  }
+
+  admitsLogin(): boolean {
+    if (!this.enabled || !this.#reevaluates || this.#control.kind === 'tls') return true;
+    const { auth, control } = this.#settings.tlsRequired;
+    if (!auth && !control) return true;
+    this.#log('SSL/TLS required but absent on control channel, disconnecting');
+    return false;
+  }
+
+  vouchesFor(user: string, home: string | null): boolean {
+    const client = this.#client;
+    if (client === null || !this.hasClientCertificate) return false;
+    const login = certificateLogin(client, { ...this.#settings, tlsOptions: [...this.#options] }, user, home);
+    for (const line of login.lines) this.#log(line);
+    return login.vouches;
+  }
+
+  close(): void {
+    this.#stopRenegotiation?.();
+    this.#stopRenegotiation = null;
+  }
+
+  #log(text: string): void {
+    this.#session.context.log.tls(text);
+  }
+}
+
+function words(argument: string): string[] {
+  return argument.split(' ').filter((word) => word !== '');
+}

@@ -1,0 +1,172 @@
+/**
+ * Opens the file an upload writes. A plain STOR goes to a temporary beside its target and is renamed when it is
+ * whole; APPE and REST, whose point is to continue what is there, write in place.
+ */
+import { closeSync, constants, fchmodSync, fstatSync, openSync, type Stats } from 'node:fs';
+import type { Settings } from '../../src/config/server-config.ts';
+import { errnoOf } from './errno-mapping.ts';
+import { FsError } from './fs-error.ts';
+import type { Pinned } from './root-jail.ts';
+import type { Place, SessionFiles } from './session-files.ts';
+import { temporaryName } from './temporary-name.ts';
+import type { UploadMode, UploadTarget, VirtualPath } from './types.ts';
+import { UploadBeside, UploadInPlace, type OpenedUpload } from './upload-commit.ts';
+
+const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+/** Nobody else reads a file that is not whole yet; its real mode comes with the commit. */
+const PRIVATE_MODE = 0o600;
+const STICKY = 0o1000;
+/** A link that changes while it is followed is followed anew; a few times, then the client may try again. */
+const LINK_RACES = 8;
+
+/** Where the bytes go in the end, and what is there now. */
+interface Destination {
+  readonly place: Place;
+  readonly existing: Pinned | null;
+}
+
+export function openUpload(
+  files: SessionFiles,
+  path: VirtualPath,
+  mode: UploadMode,
+  command: string,
+): UploadTarget {
+  return files.run(() => {
+    using held = new DisposableStack();
+    const first = held.use(files.locateForChange(path, command));
+    const destination = resolveDestination(files, first, command, held);
+    checkMode(destination.place.config.settings, destination.existing?.stats ?? null, mode);
+    const upload = openDestination(files, destination, mode, path);
+    upload.keep(held.move());
+    return upload;
+  });
+}
+
+/** The named entry, or what a link names where AllowSymlinkUpload lets it. */
+function resolveDestination(
+  files: SessionFiles,
+  first: Place,
+  command: string,
+  held: DisposableStack,
+): Destination {
+  let place = first;
+  for (let race = 0; race < LINK_RACES; race++) {
+    const existing = pinIfThere(files, place);
+    if (existing === null) return { place, existing };
+    held.use(existing);
+    if (!existing.stats.isSymbolicLink()) return { place, existing };
+    if (!allowsSymlinkUpload(place.config.settings)) throw new FsError('not-regular', { errno: 'ELOOP' });
+    using target = files.jail.pin(place.virtualPath.slice(1), true);
+    const targetPath = files.virtualPathOf(target);
+    if (targetPath === null) throw new FsError('not-found', { errno: 'ENOENT' });
+    place = held.use(files.locateForChange(targetPath, command));
+  }
+  throw new FsError('too-many-links', { errno: 'ELOOP' });
+}
+
+function pinIfThere(files: SessionFiles, place: Place): Pinned | null {
+  try {
+    return files.jail.pinEntry(place.directory, place.name);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return null;
+    throw error;
+  }
+}
+
+function allowsSymlinkUpload(settings: Settings): boolean {
+  return settings.transferOptions.some((option) => option.toLowerCase() === 'allowsymlinkupload');
+}
+
+/** AllowOverwrite, AllowStoreRestart, HiddenStores with REST (core reference, section 6). */
+function checkMode(settings: Settings, existing: Stats | null, mode: UploadMode): void {
+  if (mode.kind === 'restart' && settings.hiddenStores !== null)
+    throw new FsError('restart-with-hidden-store');
+  if (existing === null) {
+    if (mode.kind === 'restart' && mode.offset > 0) throw new FsError('invalid-offset');
+    return;
+  }
+  if (!existing.isFile()) throw new FsError('not-regular');
+  switch (mode.kind) {
+    case 'unique':
+      throw new FsError('exists', { errno: 'EEXIST' });
+    case 'store':
+      if (!settings.allowOverwrite) throw new FsError('overwrite-denied');
+      return;
+    case 'append':
+      if (!settings.allowStoreRestart) throw new FsError('append-denied');
+      return;
+    case 'restart':
+      if (!settings.allowOverwrite) throw new FsError('overwrite-denied');
+      if (!settings.allowStoreRestart) throw new FsError('restart-denied');
+      if (mode.offset > existing.size) throw new FsError('invalid-offset');
+  }
+}
+
+function openDestination(
+  files: SessionFiles,
+  to: Destination,
+  mode: UploadMode,
+  path: VirtualPath,
+): OpenedUpload {
+  const { place, existing } = to;
+  const common = { files, place, virtualPath: path, existing: existing?.stats ?? null };
+  if (mode.kind === 'append' || mode.kind === 'restart') {
+    const descriptor =
+      existing === null ? create(place) : reopen(existing, mode.kind === 'append' ? constants.O_APPEND : 0);
+    const offset = mode.kind === 'restart' ? mode.offset : (existing?.stats.size ?? 0);
+    return new UploadInPlace({ ...common, descriptor, offset });
+  }
+  // Replacing needs no right to the old file, so ask the kernel for it: what may not be written may not be replaced.
+  if (existing !== null) closeSync(reopen(existing, 0));
+  const temporary =
+    existing !== null && !mayReplace(files, place, existing) ? null : openTemporary(place, existing !== null);
+  if (temporary !== null)
+    return new UploadBeside({ ...common, ...temporary, offset: 0, unique: mode.kind === 'unique' });
+  if (existing === null) throw new FsError('permission-denied', { errno: 'EACCES' });
+  return new UploadInPlace({ ...common, descriptor: reopen(existing, constants.O_TRUNC), offset: 0 });
+}
+
+/** A sticky directory lets nobody replace another user's file; there the file itself is written. */
+function mayReplace(files: SessionFiles, place: Place, existing: Pinned): boolean {
+  const directory = place.directory.stats;
+  if ((directory.mode & STICKY) === 0) return true;
+  const { uid } = files.identity;
+  return uid === 0 || uid === existing.stats.uid || uid === directory.uid;
+}
+
+interface Temporary {
+  readonly descriptor: number;
+  readonly temporaryPath: string;
+  readonly hidden: boolean;
+}
+
+/** Null where the directory takes no new entry but the file that is there can be written (`mayFail`). */
+function openTemporary(place: Place, mayFail: boolean): Temporary | null {
+  const { hiddenStores } = place.config.settings;
+  const hidden = hiddenStores !== null;
+  const name = hidden
+    ? `${hiddenStores.prefix}${place.name}${hiddenStores.suffix}`
+    : temporaryName(place.name);
+  const temporaryPath = `${place.directory.path}/${name}`;
+  try {
+    return { descriptor: openSync(temporaryPath, CREATE_FLAGS, PRIVATE_MODE), temporaryPath, hidden };
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (hidden && errno === 'EEXIST') throw new FsError('hidden-store-exists', { errno });
+    if (mayFail && !hidden && (errno === 'EACCES' || errno === 'EPERM')) return null;
+    throw error;
+  }
+}
+
+function create(place: Place): number {
+  const mode = 0o666 & ~place.config.settings.umask.file;
+  const descriptor = openSync(place.path, CREATE_FLAGS, mode);
+  // The process's own umask is not the session's.
+  if ((fstatSync(descriptor).mode & 0o777) !== mode) fchmodSync(descriptor, mode);
+  return descriptor;
+}
+
+/** Opens the pinned object itself, whatever its name stands for by now. */
+function reopen(existing: Pinned, flags: number): number {
+  return openSync(existing.path, constants.O_WRONLY | constants.O_NONBLOCK | flags);
+}
