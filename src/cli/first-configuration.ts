@@ -53,11 +53,12 @@ ${loginAsRoot ? '  # The server runs as root and this folder is open to root onl
   TLSRSACertificateFile ${file('rsaCertificate')}
   TLSRSACertificateKeyFile ${file('rsaKey')}
   TLSVerifyClient off
+
+  SyslogLevel info
 </Global>
 
 MaxInstances 100
 SystemLog ${file('log')}
-SyslogLevel info
 PidFile ${file('pid')}
 
 # Implicit FTPS

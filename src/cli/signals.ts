@@ -12,8 +12,11 @@ const SIGNAL_NUMBERS = { SIGTERM: 15, SIGINT: 2, SIGABRT: 6 } as const;
  * Node's debugger port and the other would end the process. `stopped` runs when the server has stopped.
  */
 export function handleSignals(actor: MainActor, stopped: (exitCode: number) => void): void {
+  let stopping = false;
   for (const signal of STOP_SIGNALS) {
     process.on(signal, () => {
+      if (stopping) return;
+      stopping = true;
       actor.log.daemon('notice', `ProFTPD killed (signal ${SIGNAL_NUMBERS[signal]})`);
       stopActor(actor, STOP_GRACE_MS, stopped, 0);
     });

@@ -1,7 +1,6 @@
 /** `lockgate user add|passwd|list|remove`: the embedded user store from the command line. */
-import { chownSync, mkdirSync, statSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { chmodSync, chownSync, mkdirSync, statSync } from 'node:fs';
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
 import { hashPassword } from '../../crypto/password-hash.ts';
 import { isStoreName, openUserStore, USER_STORE_FILE, UserStoreError } from '../auth/user-store.ts';
@@ -9,6 +8,7 @@ import type { UserStore } from '../auth/user-store.ts';
 import { Secret } from '../log/secret.ts';
 import { PromptError, readNewPassword } from '../util/prompt.ts';
 import type { PromptInput } from '../util/prompt.ts';
+import { STATE_FILES, stateFolderOf } from './state-folder.ts';
 
 /** What the command reads and writes; tests give streams of their own. */
 export interface UserCommandIo {
@@ -71,20 +71,11 @@ export async function runUserCommand(argv: readonly string[], io: UserCommandIo)
   }
 }
 
-/** Where the store is: `--store`, else in `--state`, LOCKGATE_STATE, or the default state folder. */
-export function userStorePath(
-  options: { readonly state?: string | undefined; readonly store?: string | undefined },
-  env: UserCommandIo['env'],
-): string {
-  if (options.store !== undefined) return resolve(options.store);
-  const state = options.state ?? nonEmpty(env['LOCKGATE_STATE']);
-  if (state !== undefined) return resolve(state, USER_STORE_FILE);
-  const base = nonEmpty(env['XDG_STATE_HOME']) ?? join(homedir(), '.local', 'state');
-  return join(base, 'lockgate', USER_STORE_FILE);
-}
-
-function nonEmpty(text: string | undefined): string | undefined {
-  return text === '' ? undefined : text;
+/** Where the store is: `--store`, else in the state folder. */
+function userStorePath(options: ParsedArguments['options'], env: UserCommandIo['env']): string {
+  const store = options.get('store');
+  if (store !== undefined) return resolve(store);
+  return join(stateFolderOf(options.get('state') ?? null, env), STATE_FILES.users);
 }
 
 function parseArguments(argv: readonly string[]): ParsedArguments | string {
@@ -127,7 +118,7 @@ function isPasswordOption(flag: string): boolean {
 
 async function runAction(parsed: ParsedArguments, io: UserCommandIo): Promise<number> {
   const { action, name, options } = parsed;
-  const path = userStorePath({ state: options.get('state'), store: options.get('store') }, io.env);
+  const path = userStorePath(options, io.env);
   if (action === 'add' && name !== null) return addUser(name, options, path, io);
   if (action !== 'add' && statSync(path, { throwIfNoEntry: false }) === undefined) {
     throw new UserStoreError('unusable', `there is no user store '${path}'`);
@@ -189,16 +180,21 @@ async function addUser(
   const owner = withStore(path, (store) => {
     // Found out before the password is asked for.
     if (store.find(name) !== null) throw new UserStoreError('exists', `user '${name}' exists already`);
-    return store.list().find((user) => user.uid !== 0) ?? defaultOwner(dirname(path));
+    return store.list()[0] ?? defaultOwner(dirname(path));
   });
   const { groups, shell } = given;
   const uid = given.uid ?? owner.uid;
   const gid = given.gid ?? owner.gid;
-  const home = given.home ?? join(dirname(path), 'home', name);
+  const home = given.home ?? join(dirname(path), STATE_FILES.home, name);
   const hash = await askForHash(name, io);
-  makeHome(home, uid, gid);
+  makeHome(home, uid, gid, dirname(path));
   withStore(path, (store) => store.add({ name, hash, uid, gid, groups, home, shell }));
   io.output.write(`added user '${name}' with home ${home}\n`);
+  if (uid === 0) {
+    io.error.write(
+      `lockgate user: '${name}' acts as root (uid 0) and needs RootLogin on; --uid gives it another id\n`,
+    );
+  }
   return EXIT.done;
 }
 
@@ -251,13 +247,20 @@ function createStateFolder(directory: string): void {
   }
 }
 
-/** A home that exists is left as it is. */
-function makeHome(home: string, uid: number, gid: number): void {
+/**
+ * A home that exists is left as it is. Made by root for another user inside the state folder, it must be reachable
+ * for that user: the folder lets others through (0711), keys and store keep their own mode 0600.
+ */
+function makeHome(home: string, uid: number, gid: number, stateFolder: string): void {
   if (statSync(home, { throwIfNoEntry: false }) !== undefined) return;
+  const forAnother = process.getuid?.() === 0 && uid !== 0;
   try {
     mkdirSync(dirname(home), { recursive: true, mode: 0o711 });
     mkdirSync(home, { mode: 0o700 });
     if (process.getuid?.() === 0) chownSync(home, uid, gid);
+    if (forAnother && home === join(stateFolder, STATE_FILES.home, basename(home))) {
+      for (const directory of [stateFolder, dirname(home)]) chmodSync(directory, 0o711);
+    }
   } catch (error) {
     throw new UserStoreError('unusable', `unable to create home '${home}': ${errnoOf(error)}`, {
       cause: error,

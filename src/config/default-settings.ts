@@ -98,7 +98,6 @@ export const DEFAULT_SETTINGS: Settings = freezeDeep<Settings>({
   defaultTransferMode: 'ascii',
   storeUniquePrefix: '',
   transferOptions: [],
-  useSendfile: true,
   allowFilter: null,
   denyFilter: null,
   pathAllowFilter: null,

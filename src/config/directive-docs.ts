@@ -57,7 +57,7 @@ function renderModule(rows: readonly DirectiveRow[], name: string, summary: stri
 
 function renderWorking(row: DirectiveRow): string {
   const summary = row.status === 'works' || row.status === 'builder' ? row.summary : '';
-  return `- ${code(row.syntax)} (${defaultOf(row)}; ${row.contexts.join(' ')})${aliasesOf(row)}: ${escape(summary)}`;
+  return `- ${code(row.syntax)} (${defaultOf(row)}; ${contextsOf(row)})${aliasesOf(row)}: ${escape(summary)}`;
 }
 
 /** Rows of one status; names that share a reason and have nothing else to say stand in one line. */
@@ -71,9 +71,7 @@ function renderReasons(
     if (row.status !== status) continue;
     const reason = `${escape(row.because)}${exceptionOf(row)}`;
     const bare = row.syntax === `${row.name} ...`;
-    const subject = bare
-      ? code(row.name)
-      : `${code(row.syntax)} (${defaultOf(row)}; ${row.contexts.join(' ')})`;
+    const subject = bare ? code(row.name) : `${code(row.syntax)} (${defaultOf(row)}; ${contextsOf(row)})`;
     const group = groups.get(reason) ?? [];
     groups.set(reason, [...group, `${subject}${aliasesOf(row)}`]);
   }
@@ -86,6 +84,12 @@ function exceptionOf(row: DirectiveRow): string {
   return row.status === 'refused' && row.acceptsWhen !== undefined
     ? '; accepted where the value asks for nothing'
     : '';
+}
+
+function contextsOf(row: DirectiveRow): string {
+  return CONTEXT_NAMES.map(([letter]) => letter)
+    .filter((letter) => row.contexts.includes(letter))
+    .join(' ');
 }
 
 function defaultOf(row: DirectiveRow): string {
@@ -105,6 +109,6 @@ function code(text: string): string {
 function escape(text: string): string {
   return text
     .split(/(`[^`]*`)/)
-    .map((part) => (part.startsWith('`') ? part : part.replace(/[<*_]/g, '\\$&')))
+    .map((part) => (part.startsWith('`') ? part : part.replace(/[<*]/g, '\\$&')))
     .join('');
 }

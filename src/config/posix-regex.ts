@@ -47,7 +47,7 @@ export function compilePosixRegex(source: string, ignoreCase = false): RegExp {
   try {
     return new RegExp(translated, ignoreCase || inline ? 'is' : 's');
   } catch (error) {
-    const reason = error instanceof Error ? error.message.replace(/^.*\/: /, '') : 'syntax error';
+    const reason = error instanceof Error ? error.message.replace(/^.*\/[a-z]*: /s, '') : 'syntax error';
     throw new ConfigError(`'${source}' failed regex compilation: ${reason}`, { cause: error });
   }
 }

@@ -343,7 +343,6 @@ export interface Settings {
   readonly defaultTransferMode: 'ascii' | 'binary';
   readonly storeUniquePrefix: string;
   readonly transferOptions: readonly string[];
-  readonly useSendfile: boolean;
   readonly allowFilter: Filter | null;
   readonly denyFilter: Filter | null;
   readonly pathAllowFilter: Filter | null;
@@ -380,7 +379,11 @@ export interface Settings {
   readonly syslogFacility: string;
   readonly syslogLevel: string;
   readonly allowLogSymlinks: boolean;
-  readonly logOptions: { readonly hostname: boolean; readonly virtualHost: boolean; readonly timestamp: boolean };
+  readonly logOptions: {
+    readonly hostname: boolean;
+    readonly virtualHost: boolean;
+    readonly timestamp: boolean;
+  };
   readonly transferLog: string | null;
   readonly extendedLog: readonly ExtendedLogTarget[];
   readonly traceLog: string | null;

@@ -28,7 +28,8 @@ export function createDaemonLog(logLevel: LogLevel): DaemonLog {
     const bindings = { ...(address === null ? {} : { client: address }), ...(error === undefined ? {} : { err: error }) };
     operations[level](bindings, text);
     const client = address === null ? null : { name: address, address };
-    writeSystemLine(config, settings, { serverHost: settings.serverName, client }, level, text);
+    const serverHost = settings.serverAlias[0] ?? config.virtualHosts[0]?.addresses[0] ?? settings.serverName;
+    writeSystemLine(config, settings, { serverHost, client }, level, text);
   }
 
   return {

@@ -52,6 +52,7 @@ export interface MainActorEvents {
   trouble: [error: Error];
 }
 
+const VERSION_TEXT = `ProFTPD ${PROFTPD_VERSION} (Lockgate ${LOCKGATE_VERSION})`;
 const SHUTDOWN_TEXT = 'FTP server shutting down';
 /** From the end of the grace period to the end of the worker threads. */
 const LAST_WORDS_MS = 300;
@@ -195,6 +196,7 @@ export class MainActor extends EventEmitter<MainActorEvents> {
     }
     await ended;
     await this.#reloading;
+    if (this.#running !== null) this.log.daemon('notice', `${VERSION_TEXT} standalone mode SHUTDOWN`);
     await this.#release();
   }
 
@@ -295,6 +297,6 @@ export class MainActor extends EventEmitter<MainActorEvents> {
     if (!this.#actsAsUsers()) {
       log.daemon('notice', `all users share uid ${process.geteuid?.() ?? -1}: this process cannot act as other users`);
     }
-    log.daemon('notice', `ProFTPD ${PROFTPD_VERSION} (Lockgate ${LOCKGATE_VERSION}) standalone mode STARTUP`);
+    log.daemon('notice', `${VERSION_TEXT} standalone mode STARTUP`);
   }
 }

@@ -33,6 +33,7 @@ export class SessionPool {
   readonly #pool: Piscina<SessionTask, SessionEnd>;
   readonly #capacity: number;
   #active = 0;
+  #stopWaiting: (error: Error) => void = () => undefined;
   /** Resolves when every worker has loaded the session actor. */
   readonly ready: Promise<void>;
 
@@ -48,6 +49,8 @@ export class SessionPool {
       atomics: 'disabled',
       workerData: options.workerData,
       recordTiming: false,
+      // Sessions open files by openat2, which Node's own list of descriptors does not know.
+      trackUnmanagedFds: false,
     });
     this.ready = this.#waitForWorkers(options.workers);
     // Handled here as well, so that a failed start that nobody awaits yet is no unhandled rejection.
@@ -83,6 +86,7 @@ export class SessionPool {
 
   /** Ends all workers at once. */
   async destroy(): Promise<void> {
+    this.#stopWaiting(new Error('the server stops'));
     await this.#pool.destroy();
   }
 
@@ -103,6 +107,7 @@ export class SessionPool {
         if (error === null) resolve();
         else reject(error);
       };
+      this.#stopWaiting = finish;
       this.#pool.on('message', onMessage);
       this.#pool.on('error', finish);
     });

@@ -108,8 +108,15 @@ class Session implements SessionScope, SessionControl {
     this.#hasFailed = true;
     this.#log?.system('error', text);
     const detail = error instanceof Error ? `${error.name}: ${error.message}` : 'unknown error';
+    const { socket } = this.#task;
+    const over = (): void => {
+      clearTimeout(timer);
+      this.#failed.resolve({ reason: 'error', detail });
+    };
+    // The 421 gets a moment to arrive; the end of the connection ends the wait.
+    const timer = setTimeout(over, socket.destroyed ? 0 : FAILURE_LINGER_MS);
+    socket.once('close', over);
     this.#sayLastWords();
-    setTimeout(() => this.#failed.resolve({ reason: 'error', detail }), this.#lingerAfterFailure());
   }
 
   #sayLastWords(): void {
@@ -120,14 +127,6 @@ class Session implements SessionScope, SessionControl {
       // The bug reaches as far as the last words; the socket is destroyed without them.
       this.#operations?.error({ err: error, session: this.#task.sessionId }, 'the 421 could not be sent');
     }
-  }
-
-  /** Ends at once when the peer has closed, else leaves the 421 a moment to arrive. */
-  #lingerAfterFailure(): number {
-    const { socket } = this.#task;
-    if (socket.destroyed) return 0;
-    socket.once('close', () => this.#failed.resolve({ reason: 'error', detail: 'internal error' }));
-    return FAILURE_LINGER_MS;
   }
 
   async drain(text: string, graceMs: number): Promise<void> {

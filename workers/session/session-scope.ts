@@ -27,5 +27,14 @@ export function currentSession(): SessionScope | null {
  */
 export function adoptSocket(scope: SessionScope, socket: Socket): void {
   const emit = socket.emit.bind(socket) as (...args: unknown[]) => boolean;
-  socket.emit = (...args: unknown[]) => storage.run(scope, () => emit(...args));
+  socket.emit = (...args: unknown[]) =>
+    storage.run(scope, () => {
+      try {
+        return emit(...args);
+      } catch (error) {
+        // Uncaught, it would reach the thread's handler after this scope has ended.
+        scope.fail(error);
+        return true;
+      }
+    });
 }

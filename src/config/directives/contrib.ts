@@ -56,8 +56,7 @@ const DELAY: readonly DirectiveRow[] = [
 
 const ctrls = { module: 'mod_ctrls', contexts: S };
 const admin = { module: 'mod_ctrls_admin', contexts: S };
-const noControls =
-  'there is no control socket, so nobody can give orders through one; use signals and `lockgate who`';
+const noControls = 'there is no control socket, so nobody can give orders through one; use signals';
 const CTRLS: readonly DirectiveRow[] = [
   noEffect({
     ...ctrls,
@@ -210,7 +209,7 @@ const VROOT: readonly DirectiveRow[] = [
     syntax: 'VRootEngine on|off',
     defaultText: 'off',
     check: onOff,
-    because: 'DefaultRoot never needs chroot(2) here: the kernel keeps every path below the root',
+    because: 'DefaultRoot never uses chroot(2) here: every path is kept below the root',
   }),
   noEffect({
     ...vroot,
@@ -299,12 +298,15 @@ const SINGLE: readonly DirectiveRow[] = [
       because: 'packets are not marked; mark them in the firewall',
     }),
   ),
-  absentEngine(
-    { module: 'mod_facl', contexts: SVG },
-    'FACLEngine',
-    'on',
-    'the kernel itself applies POSIX ACLs',
-  ),
+  noEffect({
+    module: 'mod_facl',
+    contexts: SVG,
+    name: 'FACLEngine',
+    syntax: 'FACLEngine on|off',
+    defaultText: 'on',
+    check: onOff,
+    because: 'the kernel itself applies POSIX ACLs',
+  }),
   noEffect({
     module: 'mod_statcache',
     contexts: S,
@@ -339,16 +341,17 @@ const SINGLE: readonly DirectiveRow[] = [
     'CapabilitiesRootRevoke',
     'CapabilitiesSet',
   ]),
-  ...refusedNames({ module: 'mod_dnsbl', contexts: SVG }, 'look-ups in block lists are not implemented', [
-    'DNSBLDomain',
-  ]),
   absentEngine(
     { module: 'mod_dnsbl', contexts: SVG },
     'DNSBLEngine',
     'off',
     'look-ups in block lists are not implemented',
   ),
-  ...companions({ module: 'mod_dnsbl', contexts: SVG }, 'DNSBLEngine', ['DNSBLLog', 'DNSBLPolicy']),
+  ...companions({ module: 'mod_dnsbl', contexts: SVG }, 'DNSBLEngine', [
+    'DNSBLDomain',
+    'DNSBLLog',
+    'DNSBLPolicy',
+  ]),
   absentEngine(
     { module: 'mod_geoip', contexts: SVG },
     'GeoIPEngine',
@@ -369,17 +372,28 @@ const SINGLE: readonly DirectiveRow[] = [
     'SNMPLog',
     'SNMPTables',
   ]),
-  absentEngine(
-    { module: 'mod_memcache', contexts: SVG },
-    'MemcacheEngine',
-    'off',
-    'nothing is kept in memcached',
-  ),
+  noEffect({
+    module: 'mod_memcache',
+    contexts: SVG,
+    name: 'MemcacheEngine',
+    syntax: 'MemcacheEngine on|off',
+    defaultText: 'off',
+    check: onOff,
+    because: 'nothing is kept in memcached',
+  }),
   ...companions({ module: 'mod_memcache', contexts: SVG }, 'MemcacheEngine', [
     'MemcacheLog',
     'MemcacheServers',
   ]),
-  absentEngine({ module: 'mod_redis', contexts: SVG }, 'RedisEngine', 'off', 'nothing is kept in Redis'),
+  noEffect({
+    module: 'mod_redis',
+    contexts: SVG,
+    name: 'RedisEngine',
+    syntax: 'RedisEngine on|off',
+    defaultText: 'off',
+    check: onOff,
+    because: 'nothing is kept in Redis',
+  }),
   ...companions({ module: 'mod_redis', contexts: SVG }, 'RedisEngine', [
     'RedisLog',
     'RedisServer',

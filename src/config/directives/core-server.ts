@@ -491,7 +491,7 @@ export const CORE_SERVER: readonly DirectiveRow[] = [
     syntax: 'ScoreboardFile path|none',
     defaultText: 'none',
     check: absolutePathOrNone,
-    because: 'sessions are kept in memory; `lockgate who` shows them',
+    because: 'sessions are kept in memory, not in a file',
   }),
   noEffect({
     name: 'ScoreboardMutex',

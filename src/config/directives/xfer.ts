@@ -21,17 +21,13 @@ function hiddenStores(input: ParseInput): Settings['hiddenStores'] {
   return { prefix: first!, suffix: suffix ?? '.' };
 }
 
-function useSendfile(input: ParseInput): boolean {
+function checkSendfile(input: ParseInput): void {
   const word = oneName(input);
-  const flag = booleanOrNull(word);
-  if (flag !== null) return flag;
   const percent = /^(\d{1,3})%$/.exec(word);
-  if (
-    percent !== null ? Number(percent[1]) >= 1 && Number(percent[1]) <= 100 : /^\d{1,12}[kmg]?b?$/i.test(word)
-  ) {
-    return true;
+  const isShare = percent !== null && Number(percent[1]) >= 1 && Number(percent[1]) <= 100;
+  if (!isShare && booleanOrNull(word) === null && !/^\d{1,12}[kmg]?b?$/i.test(word)) {
+    throw new ConfigError('expected Boolean parameter');
   }
-  throw new ConfigError('expected Boolean parameter');
 }
 
 function storePrefix(input: ParseInput): string {
@@ -129,16 +125,15 @@ export const XFER: readonly DirectiveRow[] = [
     parse: options(['IgnoreASCII', 'AllowSymlinkUpload'], 'unknown TransferOption'),
     summary: 'Transfers every file as it is, or uploads through symbolic links.',
   }),
-  works({
+  noEffect({
     name: 'UseSendfile',
-    key: 'useSendfile',
-    merge: 'replace',
     module,
     contexts: SVGADf,
     syntax: 'UseSendfile on|off|length|percentage%',
     defaultText: 'on',
-    parse: useSendfile,
-    summary: 'Fast path of downloads in clear; a length or percentage counts as on.',
+    check: checkSendfile,
+    because:
+      'files are read ahead into LockgateTransferBuffer buffers, with and without TLS; sendfile(2) is never used',
   }),
   works({
     name: 'DisplayFileTransfer',

@@ -7,8 +7,9 @@ test('a Secret prints stars everywhere and gives its value to reveal() alone', (
   const secret = new Secret('hunter2');
   const texts = [
     String(secret),
-    `${secret}`,
-    'x' + secret,
+    'x'.concat(String(secret)),
+    [secret, secret].join(),
+    secret[Symbol.toPrimitive](),
     JSON.stringify({ secret }),
     inspect(secret),
     inspect({ nested: [secret] }, { depth: null, showHidden: true }),

@@ -1,6 +1,8 @@
 /** MFMT and MFF (draft-somers-ftp-mfxx): change the facts of a file. */
+import { FsError } from '../../vfs/fs-error.ts';
 import type { VirtualPath } from '../../vfs/types.ts';
 import type { FtpCommand } from '../command.ts';
+import { replyForFsError } from '../reply-for-error.ts';
 import type { FtpSession } from '../session-types.ts';
 import { parseTimeVal } from '../time-val.ts';
 import { reply, type Reply } from '../wire/reply.ts';
@@ -21,11 +23,18 @@ function splitPath(argument: string): { readonly head: string; readonly path: st
   return { head: argument.slice(0, space), path: argument.slice(space + 1) };
 }
 
-function notedPath(session: FtpSession, argument: string): VirtualPath {
-  const path = session.vfs.resolve(argument);
-  session.logged.clientPath = path;
-  session.logged.realPath = session.vfs.realPath(path);
-  return path;
+/** Runs the change; errors name the path, not the whole argument. */
+function onPath(session: FtpSession, argument: string, verb: string, change: (path: VirtualPath) => void): Reply | null {
+  try {
+    const path = session.vfs.resolve(argument);
+    session.logged.clientPath = path;
+    session.logged.realPath = session.vfs.realPath(path);
+    change(path);
+    return null;
+  } catch (error) {
+    if (error instanceof FsError) return replyForFsError(error, argument, verb);
+    throw error;
+  }
 }
 
 function modifyTime(session: FtpSession, argument: string): Reply {
@@ -33,9 +42,8 @@ function modifyTime(session: FtpSession, argument: string): Reply {
   if (parts === null) return WRONG_COUNT;
   const time = parseTimeVal(parts.head);
   if (time === null) return reply(501, `MFMT: invalid timestamp '${parts.head}'`);
-  const path = notedPath(session, parts.path);
-  session.vfs.setTimes(path, time, time, 'MFMT');
-  return reply(213, `Modify=${parts.head}; ${parts.path}`);
+  const refusal = onPath(session, parts.path, 'MFMT', (path) => session.vfs.setTimes(path, time, time, 'MFMT'));
+  return refusal ?? reply(213, `Modify=${parts.head}; ${parts.path}`);
 }
 
 function modifyFacts(session: FtpSession, argument: string): Reply {
@@ -48,9 +56,11 @@ function modifyFacts(session: FtpSession, argument: string): Reply {
     changes.push(change);
   }
   if (changes.length === 0) return WRONG_COUNT;
-  const path = notedPath(session, parts.path);
-  for (const change of changes) change.apply(session, path);
-  return reply(213, `${changes.map((change) => `${change.name}=${change.value};`).join('')} ${parts.path}`);
+  const refusal = onPath(session, parts.path, 'MFF', (path) => {
+    for (const change of changes) change.apply(session, path);
+  });
+  const applied = changes.map((change) => `${change.name}=${change.value};`).join('');
+  return refusal ?? reply(213, `${applied} ${parts.path}`);
 }
 
 /** One `name=value` of MFF, checked before anything is changed. */
