@@ -195,6 +195,7 @@ function renewTickets(native: NativeContext, keys: Buffer): void {
   native.enableTicketKeyCallback();
   native.onticketkeycallback = (ticketName, _iv, encrypting) => {
     if (encrypting) return [1, hmacKey, aesKey, name, randomBytes(16)];
-    return ticketName.equals(name) ? [2, hmacKey, aesKey] : [0];
+    // Foreign ticket: no resumption. Node aborts the process when the keys are missing, also where nobody uses them.
+    return [ticketName.equals(name) ? 2 : 0, hmacKey, aesKey];
   };
 }

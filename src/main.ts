@@ -39,13 +39,17 @@ async function main(command: CommandLine): Promise<number | null> {
   }
 }
 
-async function withConfiguration(command: CommandLine & { kind: 'check' | 'config-test' | 'run' }): Promise<number | null> {
+async function withConfiguration(
+  command: CommandLine & { kind: 'check' | 'config-test' | 'run' },
+): Promise<number | null> {
   if (command.kind === 'check') return (await import('./cli/check-command.ts')).runCheck(command.flags);
-  if (command.kind === 'config-test') return (await import('./cli/check-command.ts')).runConfigTest(command.flags);
+  if (command.kind === 'config-test')
+    return (await import('./cli/check-command.ts')).runConfigTest(command.flags);
   (await import('./cli/compile-cache.ts')).useCompileCache();
   const { configFile, foreground, daemonChild } = command.flags;
   // Without a configuration a person is at the keyboard: the server stays where its first lines are read.
-  if (configFile !== null && !foreground && !daemonChild) return (await import('./cli/daemonize.ts')).startDaemon(command.flags, process.argv.slice(2));
+  if (configFile !== null && !foreground && !daemonChild)
+    return (await import('./cli/daemonize.ts')).startDaemon(command.flags, process.argv.slice(2));
   return (await import('./cli/run-server.ts')).runServer(command.flags);
 }
 

@@ -24,9 +24,14 @@ process.on('uncaughtException', (error: unknown) => {
   if (session !== null) {
     session.fail(error);
   } else if (environment.configs.operations !== null) {
-    environment.configs.operations.error({ err: error }, 'an error in a session worker belongs to no session');
+    environment.configs.operations.error(
+      { err: error },
+      'an error in a session worker belongs to no session',
+    );
   } else {
-    process.stderr.write(`lockgate: session worker: ${error instanceof Error ? error.stack : String(error)}\n`);
+    process.stderr.write(
+      `lockgate: session worker: ${error instanceof Error ? error.stack : String(error)}\n`,
+    );
   }
 });
 

@@ -105,7 +105,13 @@ export type LoginResult =
   | {
       readonly ok: false;
       /** Log text behind `USER name ` or whole, as ProFTPD words it; main has already logged it. */
-      readonly code: 'bad-credentials' | 'denied' | 'too-many-attempts' | 'password-too-long' | 'empty-password' | 'unavailable';
+      readonly code:
+        | 'bad-credentials'
+        | 'denied'
+        | 'too-many-attempts'
+        | 'password-too-long'
+        | 'empty-password'
+        | 'unavailable';
       /** The session must end after the 530. */
       readonly disconnect: boolean;
     };

@@ -55,7 +55,10 @@ export type Deadlines<T> = { readonly [K in keyof T]: number };
 
 /** The other side's methods. Each call rejects with RpcError after its deadline or when the port closes. */
 export function connectCalls<T extends Methods<T>>(port: MessagePort, deadlines: Deadlines<T>): T {
-  const remote = wrap(port as unknown as Endpoint) as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>;
+  const remote = wrap(port as unknown as Endpoint) as unknown as Record<
+    string,
+    (...args: unknown[]) => Promise<unknown>
+  >;
   const pending = new Set<(failure: RpcFailure) => void>();
   let closed = false;
   port.on('close', () => {

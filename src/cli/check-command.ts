@@ -25,7 +25,9 @@ export async function runCheck(flags: RunFlags): Promise<number> {
   for (const { kind, directive, file, line, because, hint } of findings) {
     const place = file === null ? '' : `${file}:${line ?? 0}: `;
     const subject = directive === null ? '' : `${directive}: `;
-    process.stdout.write(`${place}${KINDS[kind]}: ${subject}${because}${hint === undefined ? '' : ` (${hint})`}\n`);
+    process.stdout.write(
+      `${place}${KINDS[kind]}: ${subject}${because}${hint === undefined ? '' : ` (${hint})`}\n`,
+    );
   }
   const refused = findings.filter(({ kind }) => kind === 'error' || kind === 'refused').length;
   const reserved = findings.length - refused;

@@ -40,7 +40,12 @@ interface FlagRow {
 
 /** Every flag; --help prints this table. */
 export const FLAGS: readonly FlagRow[] = [
-  { short: 'c', long: 'config', value: 'FILE', help: 'run this configuration (default: the state folder’s own)' },
+  {
+    short: 'c',
+    long: 'config',
+    value: 'FILE',
+    help: 'run this configuration (default: the state folder’s own)',
+  },
   { short: 'n', long: 'nodaemon', value: null, help: 'stay in the foreground and log to standard error' },
   { short: 'q', long: 'quiet', value: null, help: 'print nothing on standard error' },
   { short: 'd', long: 'debug', value: 'LEVEL', help: 'debug level, 0 to 10' },
@@ -48,15 +53,30 @@ export const FLAGS: readonly FlagRow[] = [
   { short: 't', long: 'configtest', value: null, help: 'check the syntax of the configuration and stop' },
   { short: 'l', long: 'list', value: null, help: 'list the modules whose directives work' },
   { short: 'v', long: 'version', value: null, help: 'print the version' },
-  { short: null, long: 'version-status', value: null, help: 'print the version of the server and of each module (also -vv)' },
+  {
+    short: null,
+    long: 'version-status',
+    value: null,
+    help: 'print the version of the server and of each module (also -vv)',
+  },
   { short: 'V', long: 'settings', value: null, help: 'print how the server is built' },
   { short: 'S', long: 'serveraddr', value: 'ADDRESS', help: 'address of the main server' },
   { short: 'p', long: 'persistent', value: '0|1', help: 'PersistentPasswd; accepted, has no effect here' },
   { short: 'N', long: 'nocollision', value: null, help: 'keep virtual hosts that share an address and port' },
   { short: '4', long: 'ipv4', value: null, help: 'IPv4 only' },
   { short: '6', long: 'ipv6', value: null, help: 'IPv6 as well' },
-  { short: null, long: 'state', value: 'DIR', help: 'state folder of a start without -c (also LOCKGATE_STATE)' },
-  { short: null, long: 'port', value: 'PORT', help: 'FTP port of a start without -c; implicit FTPS gets PORT + 869' },
+  {
+    short: null,
+    long: 'state',
+    value: 'DIR',
+    help: 'state folder of a start without -c (also LOCKGATE_STATE)',
+  },
+  {
+    short: null,
+    long: 'port',
+    value: 'PORT',
+    help: 'FTP port of a start without -c; implicit FTPS gets PORT + 869',
+  },
   { short: 'h', long: 'help', value: null, help: 'print this text' },
 ];
 
@@ -138,9 +158,11 @@ function collectFlags(given: readonly GivenFlag[]): RunFlags | string {
   const last = (name: string): string | null => given.findLast((flag) => flag.name === name)?.value ?? null;
   const has = (name: string): boolean => last(name) !== null;
   const debugLevel = Number(last('debug') ?? '0');
-  if (!Number.isInteger(debugLevel) || debugLevel < 0 || debugLevel > 10) return 'debug level must be a number from 0 to 10';
+  if (!Number.isInteger(debugLevel) || debugLevel < 0 || debugLevel > 10)
+    return 'debug level must be a number from 0 to 10';
   const port = last('port') === null ? null : Number(last('port'));
-  if (port !== null && (!Number.isInteger(port) || port < 1 || port > 64_000)) return 'port must be a number from 1 to 64000';
+  if (port !== null && (!Number.isInteger(port) || port < 1 || port > 64_000))
+    return 'port must be a number from 1 to 64000';
   const persistent = last('persistent');
   if (persistent !== null && persistent !== '0' && persistent !== '1') return 'persistent must be 0 or 1';
   return {

@@ -5,7 +5,9 @@ import { fileURLToPath } from 'node:url';
 
 /** Beside the program itself, and only where we own both: whoever can write there could change the program anyway. */
 export function useCompileCache(): void {
-  const home = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../../' : '../../../', import.meta.url));
+  const home = fileURLToPath(
+    new URL(import.meta.url.endsWith('.ts') ? '../../' : '../../../', import.meta.url),
+  );
   if (process.env['NODE_COMPILE_CACHE'] !== undefined || !isOurs(home)) return;
   const folder = `${home}.cache/compile`;
   try {

@@ -16,7 +16,9 @@ const START_TIMEOUT_MS = 30_000;
 
 /** Resolves with the exit code for the caller: 0 once the server accepts connections. */
 export function startDaemon(flags: RunFlags, argv: readonly string[]): Promise<number> {
-  const program = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url));
+  const program = fileURLToPath(
+    new URL(import.meta.url.endsWith('.ts') ? '../main.ts' : '../main.js', import.meta.url),
+  );
   const child = spawn(process.execPath, [...process.execArgv, program, DAEMON_CHILD_FLAG, ...argv], {
     detached: true,
     stdio: ['ignore', flags.quiet ? 'ignore' : 'inherit', 'pipe', 'pipe'],

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { ConfigError } from '../config/config-error.ts';
 import { fileSystemSource, type ConfigSource } from '../config/config-source.ts';
 import { loadConfig } from '../config/load-config.ts';
-import type { Settings } from '../config/server-config.ts';
+import type { ServerConfig, Settings } from '../config/server-config.ts';
 import { ListenError } from '../main/listeners.ts';
 import { MainActor } from '../main/main-actor.ts';
 import { PRIVATE_DIRECTORY_MODE } from '../main/modes.ts';
@@ -16,7 +16,12 @@ import { configFileOf, loadOptions } from './config-options.ts';
 import { reportReady } from './daemon-descriptors.ts';
 import { handleSignals } from './signals.ts';
 import { stateFolderOf, STATE_FILES } from './state-folder.ts';
-import { firstSteps, prepareZeroConfiguration, StateFolderError, type ZeroConfiguration } from './zero-config.ts';
+import {
+  firstSteps,
+  prepareZeroConfiguration,
+  StateFolderError,
+  type ZeroConfiguration,
+} from './zero-config.ts';
 
 const ROOT_PID_FILE = '/run/lockgate.pid';
 const STANDARD_ERROR = 2;
@@ -32,7 +37,10 @@ export async function runServer(flags: RunFlags): Promise<number | null> {
       await start(flags, zero);
     } catch (error) {
       // The account was made by this very start; without this line nobody could ever log in.
-      if (zero?.password != null) process.stderr.write(`lockgate: user ${zero.user}, password ${zero.password.reveal()} (shown this once)\n`);
+      if (zero !== null && zero.password !== null)
+        process.stderr.write(
+          `lockgate: user ${zero.user}, password ${zero.password.reveal()} (shown this once)\n`,
+        );
       throw error;
     }
     return null;
@@ -50,7 +58,11 @@ async function start(flags: RunFlags, zero: ZeroConfiguration | null): Promise<v
   const file = configFileOf(flags);
   let pidFile: PidFile | null = null;
   const actor: MainActor = new MainActor({
-    load: (version) => loadConfig({ ...loadOptions(flags, file, version), source: sourceFor(actor) }),
+    load: async (version) => {
+      const loaded = await loadConfig({ ...loadOptions(flags, file, version), source: sourceFor(actor) });
+      requireStandalone(loaded.config);
+      return loaded;
+    },
     createAuth: createStandardAuth,
     consoleDescriptor: flags.daemonChild || flags.quiet ? null : STANDARD_ERROR,
     debugLevel: flags.debugLevel,
@@ -59,7 +71,6 @@ async function start(flags: RunFlags, zero: ZeroConfiguration | null): Promise<v
     sessionsPerWorker: DEFAULT_SESSIONS_PER_WORKER,
     workers: null,
     beforeUser: (settings) => {
-      requireStandalone(settings);
       pidFile = writePidFile(pidFilePath(settings, flags));
     },
   });
@@ -70,7 +81,8 @@ async function start(flags: RunFlags, zero: ZeroConfiguration | null): Promise<v
     pidFile?.remove();
     process.exit(exitCode);
   });
-  if (zero !== null && !flags.quiet) process.stdout.write(`${zero.notices.map((line) => `${line}\n`).join('')}${firstSteps(zero)}`);
+  if (zero !== null && !flags.quiet)
+    process.stdout.write(`${zero.notices.map((line) => `${line}\n`).join('')}${firstSteps(zero)}`);
   if (flags.daemonChild) await reportReady();
 }
 
@@ -84,11 +96,15 @@ function sourceFor(actor: MainActor): ConfigSource {
   };
 }
 
-function requireStandalone(settings: Settings): void {
-  if (settings.serverType === 'standalone') return;
-  throw new ConfigError('inetd is not supported: sessions run in worker threads of one server; use standalone', {
-    directive: 'ServerType',
-  });
+function requireStandalone(config: ServerConfig): void {
+  const main = config.virtualHosts[0];
+  if (main === undefined || (main.settings.serverType ?? 'standalone') === 'standalone') return;
+  throw new ConfigError(
+    'inetd is not supported: sessions run in worker threads of one server; use standalone',
+    {
+      directive: 'ServerType',
+    },
+  );
 }
 
 function pidFilePath(settings: Settings, flags: RunFlags): string {

@@ -35,7 +35,12 @@ export function handleSignals(actor: MainActor, stopped: (exitCode: number) => v
   });
 }
 
-function stopActor(actor: MainActor, graceMs: number, stopped: (exitCode: number) => void, exitCode: number): void {
+function stopActor(
+  actor: MainActor,
+  graceMs: number,
+  stopped: (exitCode: number) => void,
+  exitCode: number,
+): void {
   actor.stop(graceMs).then(
     () => stopped(exitCode),
     (error: unknown) => {

@@ -1,12 +1,26 @@
 /** A start without -c: everything a safe server on this machine needs, made once and reused. */
 import { randomBytes, X509Certificate } from 'node:crypto';
-import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { hashPassword } from '../../crypto/password-hash.ts';
 import { openUserStore } from '../auth/user-store.ts';
 import { Secret } from '../log/secret.ts';
 import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE } from '../main/modes.ts';
-import { DEFAULT_PORT, firstConfiguration, IMPLICIT_PORT_OFFSET, type FirstConfiguration } from './first-configuration.ts';
+import {
+  DEFAULT_PORT,
+  firstConfiguration,
+  IMPLICIT_PORT_OFFSET,
+  type FirstConfiguration,
+} from './first-configuration.ts';
 import { createSelfSigned, type CertificateKind } from './self-signed.ts';
 import { STATE_FILES } from './state-folder.ts';
 
@@ -38,7 +52,10 @@ export class StateFolderError extends Error {
 }
 
 /** Makes what is missing in `folder`. `port` is the one asked for with --port, or null. Throws StateFolderError. */
-export async function prepareZeroConfiguration(folder: string, port: number | null): Promise<ZeroConfiguration> {
+export async function prepareZeroConfiguration(
+  folder: string,
+  port: number | null,
+): Promise<ZeroConfiguration> {
   try {
     mkdirSync(folder, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
     requireOwnFolder(folder);
@@ -59,7 +76,9 @@ export async function prepareZeroConfiguration(folder: string, port: number | nu
   } catch (error) {
     const { code, path } = error as NodeJS.ErrnoException;
     if (error instanceof StateFolderError || code === undefined) throw error;
-    throw new StateFolderError(`the state folder '${folder}' cannot be used: ${path ?? folder}: ${code}`, { cause: error });
+    throw new StateFolderError(`the state folder '${folder}' cannot be used: ${path ?? folder}: ${code}`, {
+      cause: error,
+    });
   }
 }
 
@@ -93,15 +112,21 @@ Fetch the first file:
 function requireOwnFolder(folder: string): void {
   const stats = statSync(folder);
   const uid = process.getuid?.() ?? stats.uid;
-  if (stats.uid !== uid) throw new StateFolderError(`the state folder '${folder}' belongs to uid ${stats.uid}, not to uid ${uid}`);
+  if (stats.uid !== uid)
+    throw new StateFolderError(`the state folder '${folder}' belongs to uid ${stats.uid}, not to uid ${uid}`);
   if ((stats.mode & 0o022) !== 0) {
-    throw new StateFolderError(`the state folder '${folder}' can be written by others; run: chmod go-w ${shellQuote(folder)}`);
+    throw new StateFolderError(
+      `the state folder '${folder}' can be written by others; run: chmod go-w ${shellQuote(folder)}`,
+    );
   }
 }
 
 /** Returns a notice when an expired certificate was replaced. */
 async function provideCertificate(folder: string, kind: CertificateKind): Promise<string[]> {
-  const certificateFile = join(folder, kind === 'ec' ? STATE_FILES.ecCertificate : STATE_FILES.rsaCertificate);
+  const certificateFile = join(
+    folder,
+    kind === 'ec' ? STATE_FILES.ecCertificate : STATE_FILES.rsaCertificate,
+  );
   const keyFile = join(folder, kind === 'ec' ? STATE_FILES.ecKey : STATE_FILES.rsaKey);
   const exists = existsSync(certificateFile) && existsSync(keyFile);
   if (exists) {
@@ -112,7 +137,9 @@ async function provideCertificate(folder: string, kind: CertificateKind): Promis
   replaceFile(keyFile, keyPem);
   replaceFile(certificateFile, certificatePem);
   if (!exists) return [];
-  return [`The self-signed ${kind.toUpperCase()} certificate had run out and was replaced; clients must trust the new one.`];
+  return [
+    `The self-signed ${kind.toUpperCase()} certificate had run out and was replaced; clients must trust the new one.`,
+  ];
 }
 
 /** Both certificates in one file: whichever the server presents, the client knows it. */
@@ -135,7 +162,8 @@ function provideConfiguration(folder: string, wanted: number | null, loginAsRoot
   const text = readFileSync(path, 'utf8');
   const port = Number(/^Port (\d+)$/m.exec(text)?.[1] ?? DEFAULT_PORT);
   if (wanted === null || wanted === port) return port;
-  if (text === firstConfiguration({ folder, port, loginAsRoot })) return write({ folder, port: wanted, loginAsRoot });
+  if (text === firstConfiguration({ folder, port, loginAsRoot }))
+    return write({ folder, port: wanted, loginAsRoot });
   throw new StateFolderError(`'${path}' has been edited: change Port there instead of using --port`);
 }
 
@@ -162,7 +190,8 @@ async function provideUser(folder: string, loginAsRoot: boolean): Promise<Secret
 function provideHome(folder: string, home: string, servesAsNobody: boolean): void {
   mkdirSync(home, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
   const welcome = join(home, FIRST_FILE);
-  if (!existsSync(welcome)) writeFileSync(welcome, 'Welcome to Lockgate. This file came over TLS.\n', { mode: 0o644 });
+  if (!existsSync(welcome))
+    writeFileSync(welcome, 'Welcome to Lockgate. This file came over TLS.\n', { mode: 0o644 });
   if (!servesAsNobody) return;
   // The user's own uid has to get through to its home; keys and store stay readable by root only.
   for (const directory of [folder, dirname(home)]) chmodSync(directory, 0o711);

@@ -52,10 +52,11 @@ export function buildServers(
   ];
   for (const section of hosts) {
     requireArguments(section, true, options);
-    const scope = builder.build(section.children, PLACES.VirtualHost);
+    const scope = withGlobal(builder.build(section.children, PLACES.VirtualHost), global, options);
+    takeServerWide(scope, main);
     servers.push({
       isMain: false,
-      scope: withGlobal(scope, global, options),
+      scope,
       addressWords: section.args,
       location: section.location,
     });
@@ -69,6 +70,18 @@ function requireArguments(section: SectionNode, wanted: boolean, options: BuildO
   const message = wanted ? 'missing parameters' : 'wrong number of parameters';
   const { location, name } = section;
   options.diagnostics.fail(new ConfigError(message, { directive: `<${name}>`, location }));
+}
+
+/** May stand in the main server only, and hold for the sessions and keys of every virtual host. */
+const SERVER_WIDE = ['tlsSessionCache', 'tlsPassPhraseProvider', 'syslogFacility'] as const;
+
+function takeServerWide(host: ScopeDraft, main: ScopeDraft): void {
+  for (const key of SERVER_WIDE) {
+    const value = main.settings[key];
+    if (value !== undefined) host.settings = { ...host.settings, [key]: value };
+    const origin = main.origins.get(key);
+    if (origin !== undefined) host.origins.set(key, origin);
+  }
 }
 
 /** <Global> values stand behind the server's own: those win, and lists go on with the global items. */

@@ -30,7 +30,7 @@ function scopesOf(scope: Scope): readonly Scope[] {
 }
 
 function logPaths(own: PartialSettings): readonly string[] {
-  const single = [own.systemLog, own.serverLog, own.tlsLog, own.transferLog, own.traceLog];
+  const single = [own.systemLog, own.serverLog, own.tlsLog, own.transferLog, own.traceLog, own.structuredLog];
   return distinct([...single, ...(own.extendedLog ?? []).map((target) => target.path)]);
 }
 

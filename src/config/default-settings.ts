@@ -150,6 +150,7 @@ export const DEFAULT_SETTINGS: Settings = freezeDeep<Settings>({
   transferLog: null,
   extendedLog: [],
   traceLog: null,
+  structuredLog: null,
   trace: new Map(),
   // --- rlimit ---
   rLimitOpenFiles: null,

@@ -387,6 +387,8 @@ export interface Settings {
   readonly transferLog: string | null;
   readonly extendedLog: readonly ExtendedLogTarget[];
   readonly traceLog: string | null;
+  /** Ours: JSON lines of everything the server logs, for programs. */
+  readonly structuredLog: string | null;
   readonly trace: ReadonlyMap<string, { readonly min: number; readonly max: number }>;
   // --- rlimit ---
   readonly rLimitOpenFiles: { readonly soft: number; readonly hard: number } | null;

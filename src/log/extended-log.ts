@@ -4,7 +4,10 @@ import { DEFAULT_LOG_FORMAT, compileLogFormat, type LogFormatter } from './log-f
 import type { CommandRecord } from './session-log.ts';
 
 /** EXIT must be asked for by name; every other class is part of ALL. */
-export function logsCommand(target: ExtendedLogTarget, record: Pick<CommandRecord, 'verb' | 'classes'>): boolean {
+export function logsCommand(
+  target: ExtendedLogTarget,
+  record: Pick<CommandRecord, 'verb' | 'classes'>,
+): boolean {
   if (target.excludedCommands.includes(record.verb)) return false;
   if (target.commands.includes(record.verb)) return true;
   if (record.classes.some((name) => target.excludedClasses.includes(name))) return false;
@@ -25,7 +28,9 @@ export function formatterFor(config: ServerConfig, nickname: string): LogFormatt
   }
   let formatter = formatters.get(nickname);
   if (formatter === undefined) {
-    formatter = compileLogFormat(config.logFormats.get(nickname) ?? config.logFormats.get('default') ?? DEFAULT_LOG_FORMAT);
+    formatter = compileLogFormat(
+      config.logFormats.get(nickname) ?? config.logFormats.get('default') ?? DEFAULT_LOG_FORMAT,
+    );
     formatters.set(nickname, formatter);
   }
   return formatter;

@@ -33,7 +33,20 @@ function fullCommand(record: CommandRecord): string {
 }
 
 /** CWD, MKD, LIST and their kin name a directory; a file command's directory is its parent. */
-const DIRECTORY_VERBS = new Set(['CDUP', 'CWD', 'LIST', 'MKD', 'MLSD', 'MLST', 'NLST', 'RMD', 'XCUP', 'XCWD', 'XMKD', 'XRMD']);
+const DIRECTORY_VERBS = new Set([
+  'CDUP',
+  'CWD',
+  'LIST',
+  'MKD',
+  'MLSD',
+  'MLST',
+  'NLST',
+  'RMD',
+  'XCUP',
+  'XCWD',
+  'XMKD',
+  'XRMD',
+]);
 
 function directoryOf(record: CommandRecord, path: string | null): string | null {
   if (path === null) return null;
@@ -95,7 +108,8 @@ const NAMES: Readonly<Record<string, (input: LogFormatInput) => string | number 
   'transfer-port': ({ record }) => record.transfer?.port ?? null,
   'transfer-speed': ({ record }) => transferSpeed(record),
   'transfer-status': ({ record }) => record.transfer?.status ?? null,
-  'transfer-type': ({ record }) => (record.transfer === null ? null : record.transfer.ascii ? 'ASCII' : 'binary'),
+  'transfer-type': ({ record }) =>
+    record.transfer === null ? null : record.transfer.ascii ? 'ASCII' : 'binary',
   version: ({ version }) => version,
 };
 
@@ -124,7 +138,13 @@ export function unknownVariable(format: string): string | null {
 }
 
 function namedPartIsKnown(name: string, letter: string | undefined): boolean {
-  return letter === 'e' || letter === 't' || name in NAMES || /^(note|env|time):/.test(name) || name === 'UNIQUE_ID';
+  return (
+    letter === 'e' ||
+    letter === 't' ||
+    name in NAMES ||
+    /^(note|env|time):/.test(name) ||
+    name === 'UNIQUE_ID'
+  );
 }
 
 /** `%{NAME}e`, `%{FORMAT}t` consume their letter; after any other name it is ordinary text. */
@@ -135,7 +155,8 @@ function namedPart(name: string, letter: string | undefined): Part[] {
   const known = NAMES[name];
   if (known !== undefined) return [known, rest];
   if (name.startsWith('note:')) return [({ facts }) => facts.notes.get(name.slice(5)) ?? null, rest];
-  if (name.startsWith('env:')) return [({ facts }) => facts.environment.get(name.slice(4)) ?? process.env[name.slice(4)] ?? null, rest];
+  if (name.startsWith('env:'))
+    return [({ facts }) => facts.environment.get(name.slice(4)) ?? process.env[name.slice(4)] ?? null, rest];
   if (name.startsWith('time:')) return [({ record }) => strftime(name.slice(5), record.receivedAt), rest];
   return [() => null, rest];
 }

@@ -16,6 +16,8 @@ export function appendLine(descriptor: number, line: string): void {
     if (failed.has(descriptor)) return;
     failed.add(descriptor);
     const code = (error as NodeJS.ErrnoException).code ?? 'unknown error';
-    process.stderr.write(`lockgate: cannot write to log descriptor ${descriptor}: ${code}; lines are being lost\n`);
+    process.stderr.write(
+      `lockgate: cannot write to log descriptor ${descriptor}: ${code}; lines are being lost\n`,
+    );
   }
 }

@@ -11,7 +11,9 @@ export function escapeControls(text: string): string {
 
 function escapeOne(character: string): string {
   const code = character.charCodeAt(0);
-  return code > 0xff ? `\\u${code.toString(16).padStart(4, '0')}` : `\\x${code.toString(16).padStart(2, '0')}`;
+  return code > 0xff
+    ? `\\u${code.toString(16).padStart(4, '0')}`
+    : `\\x${code.toString(16).padStart(2, '0')}`;
 }
 
 /** White space and control characters become `_`, one for one: the file name field of an xferlog line. */

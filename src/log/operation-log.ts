@@ -59,7 +59,13 @@ function readableLine(json: string): string {
   const line = JSON.parse(json) as LoggedLine;
   const at = new Date(line.time);
   const level = levelFromPino(line.level).toUpperCase().padEnd(6);
-  const who = line.session === undefined ? '' : `[${line.session}${line.client === undefined ? '' : ` ${line.client}`}] `;
-  const error = line.err === undefined ? '' : `\n    ${(line.err.stack ?? line.err.message ?? '').split('\n').map(escapeControls).join('\n    ')}`;
+  const who =
+    line.session === undefined
+      ? ''
+      : `[${line.session}${line.client === undefined ? '' : ` ${line.client}`}] `;
+  const error =
+    line.err === undefined
+      ? ''
+      : `\n    ${(line.err.stack ?? line.err.message ?? '').split('\n').map(escapeControls).join('\n    ')}`;
   return `${clock(at)}.${pad(at.getMilliseconds(), 3)} ${level} ${who}${escapeControls(line.msg ?? '')}${error}\n`;
 }

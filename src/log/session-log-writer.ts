@@ -43,7 +43,10 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
     operations.debug(`tls: ${text}`);
     const descriptor = descriptorOf(config, config.settings.tlsLog);
     if (descriptor === undefined) return;
-    appendLine(descriptor, `${logStamp(new Date())} mod_tls/${MOD_TLS_VERSION}[${process.pid}]: ${escapeControls(text)}\n`);
+    appendLine(
+      descriptor,
+      `${logStamp(new Date())} mod_tls/${MOD_TLS_VERSION}[${process.pid}]: ${escapeControls(text)}\n`,
+    );
   }
 
   function trace(channel: string, level: number, text: () => string): void {
@@ -54,7 +57,10 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
     if (range === undefined || level < range.min || level > range.max) return;
     const descriptor = descriptorOf(config, traceLog);
     if (descriptor === undefined) return;
-    appendLine(descriptor, `${logStamp(new Date())} [${process.pid}] <${channel}:${level}>: ${escapeControls(text())}\n`);
+    appendLine(
+      descriptor,
+      `${logStamp(new Date())} [${process.pid}] <${channel}:${level}>: ${escapeControls(text())}\n`,
+    );
   }
 
   function transfer(record: TransferRecord): void {
@@ -67,7 +73,10 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
     const config = options.config();
     for (const target of config.settings.extendedLog) {
       if (!logsCommand(target, record)) continue;
-      const line = formatterFor(config.server, target.format)({
+      const line = formatterFor(
+        config.server,
+        target.format,
+      )({
         record,
         facts,
         serverName: config.settings.serverName,
@@ -75,7 +84,11 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
         version: LOCKGATE_VERSION,
       });
       if (target.path.startsWith('syslog:')) {
-        sendSyslog(config.settings.syslogFacility, target.path.slice('syslog:'.length).toLowerCase() as LogLevel, line);
+        sendSyslog(
+          config.settings.syslogFacility,
+          target.path.slice('syslog:'.length).toLowerCase() as LogLevel,
+          line,
+        );
       } else {
         const descriptor = descriptorOf(config, target.path);
         if (descriptor !== undefined) appendLine(descriptor, `${line}\n`);

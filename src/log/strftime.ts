@@ -2,8 +2,18 @@
 
 const DAYS = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'];
 const MONTHS = [
-  'January', 'February', 'March', 'April', 'May', 'June',
-  'July', 'August', 'September', 'October', 'November', 'December',
+  'January',
+  'February',
+  'March',
+  'April',
+  'May',
+  'June',
+  'July',
+  'August',
+  'September',
+  'October',
+  'November',
+  'December',
 ];
 
 export function shortDay(date: Date): string {
@@ -47,7 +57,8 @@ const CONVERSIONS: Readonly<Record<string, (date: Date) => string>> = {
   b: shortMonth,
   h: shortMonth,
   B: (date) => MONTHS[date.getMonth()]!,
-  c: (date) => `${shortDay(date)} ${shortMonth(date)} ${pad(date.getDate(), 2, ' ')} ${clock(date)} ${date.getFullYear()}`,
+  c: (date) =>
+    `${shortDay(date)} ${shortMonth(date)} ${pad(date.getDate(), 2, ' ')} ${clock(date)} ${date.getFullYear()}`,
   C: (date) => pad(Math.floor(date.getFullYear() / 100)),
   d: (date) => pad(date.getDate()),
   D: (date) => `${pad(date.getMonth() + 1)}/${pad(date.getDate())}/${pad(date.getFullYear() % 100)}`,
@@ -62,7 +73,8 @@ const CONVERSIONS: Readonly<Record<string, (date: Date) => string>> = {
   M: (date) => pad(date.getMinutes()),
   n: () => '\n',
   p: (date) => (date.getHours() < 12 ? 'AM' : 'PM'),
-  r: (date) => `${pad(date.getHours() % 12 || 12)}:${pad(date.getMinutes())}:${pad(date.getSeconds())} ${date.getHours() < 12 ? 'AM' : 'PM'}`,
+  r: (date) =>
+    `${pad(date.getHours() % 12 || 12)}:${pad(date.getMinutes())}:${pad(date.getSeconds())} ${date.getHours() < 12 ? 'AM' : 'PM'}`,
   R: (date) => `${pad(date.getHours())}:${pad(date.getMinutes())}`,
   s: (date) => String(Math.floor(date.getTime() / 1000)),
   S: (date) => pad(date.getSeconds()),

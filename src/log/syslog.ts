@@ -3,8 +3,25 @@ import { SEVERITY } from './log-levels.ts';
 import type { LogLevel } from './session-log.ts';
 
 const FACILITIES: Readonly<Record<string, number>> = {
-  KERN: 0, USER: 1, MAIL: 2, DAEMON: 3, AUTH: 4, LPR: 6, NEWS: 7, UUCP: 8, CRON: 9, AUTHPRIV: 10, FTP: 11,
-  LOCAL0: 16, LOCAL1: 17, LOCAL2: 18, LOCAL3: 19, LOCAL4: 20, LOCAL5: 21, LOCAL6: 22, LOCAL7: 23,
+  KERN: 0,
+  USER: 1,
+  MAIL: 2,
+  DAEMON: 3,
+  AUTH: 4,
+  LPR: 6,
+  NEWS: 7,
+  UUCP: 8,
+  CRON: 9,
+  AUTHPRIV: 10,
+  FTP: 11,
+  LOCAL0: 16,
+  LOCAL1: 17,
+  LOCAL2: 18,
+  LOCAL3: 19,
+  LOCAL4: 20,
+  LOCAL5: 21,
+  LOCAL6: 22,
+  LOCAL7: 23,
 };
 
 type SyslogCall = (priority: number, format: string, text: string) => void;
@@ -18,7 +35,9 @@ async function load(): Promise<SyslogCall | null> {
     });
     return (priority, format, text) => functions.syslog(priority, format, text);
   } catch (error) {
-    process.stderr.write(`lockgate: syslog is not available (${(error as Error).message}); set SystemLog to a file\n`);
+    process.stderr.write(
+      `lockgate: syslog is not available (${(error as Error).message}); set SystemLog to a file\n`,
+    );
     return null;
   }
 }

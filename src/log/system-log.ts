@@ -18,12 +18,18 @@ export interface SystemLogSource {
 const HOST = hostname();
 
 /** `YYYY-MM-DD HH:MM:SS,mmm HOST proftpd[PID] VHOST (NAME[IP]): TEXT`; LogOptions takes parts away. */
-export function formatSystemLine(settings: Settings, source: SystemLogSource, text: string, at: Date): string {
+export function formatSystemLine(
+  settings: Settings,
+  source: SystemLogSource,
+  text: string,
+  at: Date,
+): string {
   const { timestamp, hostname: withHost, virtualHost } = settings.logOptions;
   const stamp = timestamp ? `${logStamp(at)} ` : '';
   const host = withHost ? `${HOST} ` : '';
   const server = virtualHost ? ` ${source.serverHost}` : '';
-  const client = source.client === null ? '' : ` (${escapeControls(source.client.name)}[${source.client.address}])`;
+  const client =
+    source.client === null ? '' : ` (${escapeControls(source.client.name)}[${source.client.address}])`;
   return `${stamp}${host}proftpd[${process.pid}]${server}${client}: ${escapeControls(text)}\n`;
 }
 

@@ -49,7 +49,10 @@ export function admitConnection(
   }
   if (!rate.admits(serverSettings.maxConnectionRate, attempt.now)) {
     const { count, seconds } = serverSettings.maxConnectionRate!;
-    return { kind: 'close', log: `MaxConnectionRate (${count}/${seconds} secs) reached, new connection denied` };
+    return {
+      kind: 'close',
+      log: `MaxConnectionRate (${count}/${seconds} secs) reached, new connection denied`,
+    };
   }
   const perHost = settings.maxConnectionsPerHost;
   if (perHost.count > 0) {
@@ -112,8 +115,12 @@ function loginLimits(
   const user = claim.anonymous === null ? claim.user : claim.loginName;
   const perClass = settings.maxClientsPerClass.find((entry) => entry.className === claim.className);
   // A limit written inside <Anonymous> counts that section's sessions only; any other counts the whole virtual host.
-  const section = claim.anonymous === null ? undefined : config.virtualHosts[claim.virtualHost]?.anonymous[claim.anonymous];
-  const countFor = (key: 'maxClients' | 'maxClientsPerHost' | 'maxClientsPerUser', matches: (entry: SessionEntry, name: string) => boolean) => {
+  const section =
+    claim.anonymous === null ? undefined : config.virtualHosts[claim.virtualHost]?.anonymous[claim.anonymous];
+  const countFor = (
+    key: 'maxClients' | 'maxClientsPerHost' | 'maxClientsPerUser',
+    matches: (entry: SessionEntry, name: string) => boolean,
+  ) => {
     const onlySection = section?.settings[key] !== undefined;
     return () =>
       registry.countLoggedIn(
@@ -132,7 +139,9 @@ function loginLimits(
       taken: () =>
         registry.countLoggedIn(
           (entry, login) =>
-            entry !== session && login.virtualHost === claim.virtualHost && login.className === claim.className,
+            entry !== session &&
+            login.virtualHost === claim.virtualHost &&
+            login.className === claim.className,
         ),
       text: 'Sorry, the maximum number of clients (%m) from your class are already connected.',
     });
@@ -167,10 +176,16 @@ function loginLimits(
 }
 
 /** Hosts from which this user is logged in already; none counts when this session's host is one of them. */
-function otherHosts(user: string, session: SessionEntry, virtualHost: number, registry: SessionRegistry): number {
+function otherHosts(
+  user: string,
+  session: SessionEntry,
+  virtualHost: number,
+  registry: SessionRegistry,
+): number {
   const hosts = new Set<string>();
   for (const entry of registry.all()) {
-    if (entry === session || entry.phase.kind !== 'logged-in' || entry.phase.virtualHost !== virtualHost) continue;
+    if (entry === session || entry.phase.kind !== 'logged-in' || entry.phase.virtualHost !== virtualHost)
+      continue;
     const name = entry.phase.anonymous === null ? entry.phase.account.user : entry.phase.loginName;
     if (name === user) hosts.add(entry.remoteAddress);
   }

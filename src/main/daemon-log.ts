@@ -1,4 +1,5 @@
 /** What main itself logs: the server log in ProFTPD's format and the operation log, together. */
+import { ConfigError } from '../config/config-error.ts';
 import type { ServerConfig, Settings } from '../config/server-config.ts';
 import { createOperationLog, type OperationLog } from '../log/operation-log.ts';
 import type { LogLevel } from '../log/session-log.ts';
@@ -25,7 +26,10 @@ export function createDaemonLog(logLevel: LogLevel): DaemonLog {
       return;
     }
     const { config, settings, operations } = current;
-    const bindings = { ...(address === null ? {} : { client: address }), ...(error === undefined ? {} : { err: error }) };
+    const bindings = {
+      ...(address === null ? {} : { client: address }),
+      ...(error === undefined ? {} : { err: error }),
+    };
     operations[level](bindings, text);
     const client = address === null ? null : { name: address, address };
     const serverHost = settings.serverAlias[0] ?? config.virtualHosts[0]?.addresses[0] ?? settings.serverName;
@@ -35,7 +39,7 @@ export function createDaemonLog(logLevel: LogLevel): DaemonLog {
   return {
     daemon: (level, text) => write(level, null, text),
     client: (level, address, text) => write(level, address, text),
-    failure: (text, error) => write('error', null, `${text}: ${error instanceof Error ? error.message : String(error)}`, error),
+    failure: (text, error) => write('error', null, `${text}: ${reasonOf(error)}`, error),
     useConfig(config, settings) {
       current = {
         config,
@@ -44,4 +48,10 @@ export function createDaemonLog(logLevel: LogLevel): DaemonLog {
       };
     },
   };
+}
+
+/** A wrong configuration names its place; any other error its message, the stack is in the operation log. */
+function reasonOf(error: unknown): string {
+  if (error instanceof ConfigError) return error.toString();
+  return error instanceof Error ? error.message : String(error);
 }

@@ -35,7 +35,8 @@ export class ListenerSet {
     const bound: BoundListener[] = [];
     try {
       for (const config of wanted) {
-        if (!this.#open.has(listenerKey(config))) bound.push(bindListener(config, wanted, this.#options(settings)));
+        if (!this.#open.has(listenerKey(config)))
+          bound.push(bindListener(config, wanted, this.#options(settings)));
       }
     } catch (error) {
       releaseBound(bound);

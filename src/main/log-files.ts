@@ -3,6 +3,7 @@ import { closeSync, constants, fstatSync, openSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { ConfigError } from '../config/config-error.ts';
 import type { PartialSettings, Scope, ServerConfig, VirtualHost } from '../config/server-config.ts';
+import { STRUCTURED_LOG } from '../log/operation-log.ts';
 import { LOG_FILE_MODE } from './modes.ts';
 
 export interface OpenedLogs {
@@ -13,7 +14,8 @@ export interface OpenedLogs {
 }
 
 interface WantedLog {
-  readonly directive: 'SystemLog' | 'ServerLog' | 'TLSLog' | 'TransferLog' | 'ExtendedLog' | 'TraceLog';
+  readonly directive:
+    'SystemLog' | 'ServerLog' | 'TLSLog' | 'TransferLog' | 'ExtendedLog' | 'TraceLog' | 'LockgateLog';
   readonly path: string;
 }
 
@@ -42,6 +44,8 @@ export function openLogFiles(config: ServerConfig): OpenedLogs {
         : `notice: unable to open ${directive} '${path}': ${opened.reason}`,
     );
   }
+  const structured = descriptors.get(config.virtualHosts[0]?.settings.structuredLog ?? '');
+  if (structured !== undefined) descriptors.set(STRUCTURED_LOG, structured);
   return { descriptors, warnings };
 }
 
@@ -91,6 +95,7 @@ function wantedLogs(config: ServerConfig): WantedLog[] {
     add('TLSLog', settings.tlsLog);
     add('TransferLog', settings.transferLog);
     add('TraceLog', settings.traceLog);
+    add('LockgateLog', settings.structuredLog);
     for (const target of settings.extendedLog ?? []) add('ExtendedLog', target.path);
   }
   return wanted;

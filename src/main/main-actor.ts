@@ -167,7 +167,9 @@ export class MainActor extends EventEmitter<MainActorEvents> {
       const settings = settingsOfHost(loaded.config, 0);
       const prepared = await this.#prepare(loaded);
       try {
-        const bound = asRoot(this.#identity, () => this.#listeners.bindMissing(loaded.config.listeners, settings));
+        const bound = asRoot(this.#identity, () =>
+          this.#listeners.bindMissing(loaded.config.listeners, settings),
+        );
         await this.#listeners.open(bound, settings);
       } catch (error) {
         discardConfig(prepared);
@@ -192,7 +194,9 @@ export class MainActor extends EventEmitter<MainActorEvents> {
     const ended = this.#sessionsEnded(graceMs + LAST_WORDS_MS);
     for (const session of this.registry.all()) {
       // A session that ends or hangs meanwhile is no reason to wait: the deadline below ends it.
-      session.control.drain(SHUTDOWN_TEXT, graceMs).catch((error: unknown) => this.log.daemon('debug', String(error)));
+      session.control
+        .drain(SHUTDOWN_TEXT, graceMs)
+        .catch((error: unknown) => this.log.daemon('debug', String(error)));
     }
     await ended;
     await this.#reloading;
@@ -232,7 +236,11 @@ export class MainActor extends EventEmitter<MainActorEvents> {
 
   #prepare(loaded: LoadedConfig): Promise<PreparedConfig> {
     const { consoleDescriptor } = this.#options;
-    return prepareConfig(loaded, { identity: this.#identity, consoleDescriptor, passPhrases: this.#passPhrases });
+    return prepareConfig(loaded, {
+      identity: this.#identity,
+      consoleDescriptor,
+      passPhrases: this.#passPhrases,
+    });
   }
 
   /** The process becomes the server's own: limits, umask, user. Returns how many files may be open. */
@@ -295,7 +303,10 @@ export class MainActor extends EventEmitter<MainActorEvents> {
     const { log } = this;
     if (openFiles !== null) log.daemon('info', `up to ${openFiles} files may be open at one time`);
     if (!this.#actsAsUsers()) {
-      log.daemon('notice', `all users share uid ${process.geteuid?.() ?? -1}: this process cannot act as other users`);
+      log.daemon(
+        'notice',
+        `all users share uid ${process.geteuid?.() ?? -1}: this process cannot act as other users`,
+      );
     }
     log.daemon('notice', `${VERSION_TEXT} standalone mode STARTUP`);
   }

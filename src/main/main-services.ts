@@ -45,7 +45,8 @@ export function createMainServices(options: MainServicesOptions): MainServices {
 
   function configFor(version: number): ServerConfig {
     const config = version === session.configVersion ? options.configOf(version) : undefined;
-    if (config === undefined) throw new Error(`session ${session.id} asked for configuration version ${version}`);
+    if (config === undefined)
+      throw new Error(`session ${session.id} asked for configuration version ${version}`);
     return config;
   }
 
@@ -95,13 +96,33 @@ export function createMainServices(options: MainServicesOptions): MainServices {
       const { account, loginName, virtualHost, anonymous } = session.phase;
       const config = configFor(claim.configVersion);
       // What was proved at login counts, whatever the actor says now.
-      const proved: AdmitLogin = { ...claim, user: account.user, loginName, virtualHost, anonymous, groups: account.groups };
-      const verdict = admitLogin(proved, session, options.settingsFor(config, session, proved), config, registry);
+      const proved: AdmitLogin = {
+        ...claim,
+        user: account.user,
+        loginName,
+        virtualHost,
+        anonymous,
+        groups: account.groups,
+      };
+      const verdict = admitLogin(
+        proved,
+        session,
+        options.settingsFor(config, session, proved),
+        config,
+        registry,
+      );
       if (!verdict.ok) {
         options.log('notice', verdict.log);
         return { ok: false, reply: verdict.reply };
       }
-      session.phase = { kind: 'logged-in', account, loginName, virtualHost, anonymous, className: claim.className };
+      session.phase = {
+        kind: 'logged-in',
+        account,
+        loginName,
+        virtualHost,
+        anonymous,
+        className: claim.className,
+      };
       options.auth.loginCompleted(loginName, account, anonymous, originOf(session));
       options.onLogin(session);
       return { ok: true };
@@ -121,7 +142,8 @@ export function createMainServices(options: MainServicesOptions): MainServices {
     async bindLowPort(localAddress, port) {
       requireLoggedIn(session, 'bindLowPort');
       // Only the address the client reached, and only the port below its control port (RFC 959, section 5.2).
-      if (isIP(localAddress) === 0 || localAddress !== session.localAddress || port !== session.localPort - 1) return null;
+      if (isIP(localAddress) === 0 || localAddress !== session.localAddress || port !== session.localPort - 1)
+        return null;
       return bindLowPort(localAddress, port);
     },
 

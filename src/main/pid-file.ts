@@ -23,22 +23,33 @@ export class PidFileError extends Error {
 export function writePidFile(path: string): PidFile {
   const holder = readPid(path);
   if (holder !== null && holder !== process.pid && isAlive(holder)) {
-    throw new PidFileError(`PidFile '${path}' belongs to the running process ${holder}; is the server running already?`);
+    throw new PidFileError(
+      `PidFile '${path}' belongs to the running process ${holder}; is the server running already?`,
+    );
   }
   try {
     rmSync(path, { force: true });
     // `wx`: never through a symbolic link that somebody put there meanwhile.
     writeFileSync(path, `${process.pid}\n`, { mode: PID_FILE_MODE, flag: 'wx' });
   } catch (error) {
-    throw new PidFileError(`unable to write PidFile '${path}': ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`, {
-      cause: error,
-    });
+    throw new PidFileError(
+      `unable to write PidFile '${path}': ${(error as NodeJS.ErrnoException).code ?? 'unknown error'}`,
+      {
+        cause: error,
+      },
+    );
   }
   return {
     remove() {
       if (readPid(path) !== process.pid) return;
-      // The folder may belong to root, and the server has become `User` since.
-      withRootCredentials(() => rmSync(path, { force: true }));
+      try {
+        // The folder may belong to root, and the server has become `User` since.
+        withRootCredentials(() => rmSync(path, { force: true }));
+      } catch (error) {
+        // RootRevoke on, and the folder is root's: the file stays, the process ends all the same.
+        const { code } = error as NodeJS.ErrnoException;
+        process.stderr.write(`lockgate: PidFile '${path}' cannot be removed: ${code ?? 'unknown error'}\n`);
+      }
     },
   };
 }

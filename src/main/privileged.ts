@@ -52,7 +52,9 @@ function primaryGroupOf(user: string): number {
     .find((entry) => entry.startsWith(`${user}:`));
   const gid = Number(line?.split(':')[3] ?? 'none');
   if (Number.isInteger(gid)) return gid;
-  throw new ConfigError(`the account '${user}' is not in /etc/passwd; set Group as well`, { directive: 'User' });
+  throw new ConfigError(`the account '${user}' is not in /etc/passwd; set Group as well`, {
+    directive: 'User',
+  });
 }
 
 function reasonOf(error: unknown): string {
@@ -75,7 +77,8 @@ export function bindLowPort(localAddress: string, port: number): BoundSocket | n
     return withRootCredentials(() => new BoundSocket({ host: localAddress, port }));
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    if (code === 'EACCES' || code === 'EADDRINUSE' || code === 'EADDRNOTAVAIL' || code === 'EPERM') return null;
+    if (code === 'EACCES' || code === 'EADDRINUSE' || code === 'EADDRNOTAVAIL' || code === 'EPERM')
+      return null;
     throw error;
   }
 }

@@ -73,7 +73,11 @@ export class SessionLauncher {
     if (verdict.kind !== 'serve') log.client('notice', endpoints.remoteAddress, verdict.log);
     if (verdict.kind === 'close') return void socket.destroy();
     if (pool.isFull) {
-      log.client('notice', endpoints.remoteAddress, 'all session workers are full, new connection refused with 421');
+      log.client(
+        'notice',
+        endpoints.remoteAddress,
+        'all session workers are full, new connection refused with 421',
+      );
       return refuseFull(socket);
     }
     this.#start(socket, listener, config, host, endpoints, verdict.kind === 'refuse' ? verdict.reply : null);
@@ -97,7 +101,10 @@ export class SessionLauncher {
       virtualHost: host?.id ?? null,
       connectedAt,
       counters: new SharedArrayBuffer(2 * BigInt64Array.BYTES_PER_ELEMENT),
-      control: connectCalls<SessionControl>(port, { drain: CONTROL_DEADLINE_MS, disconnect: CONTROL_DEADLINE_MS }),
+      control: connectCalls<SessionControl>(port, {
+        drain: CONTROL_DEADLINE_MS,
+        disconnect: CONTROL_DEADLINE_MS,
+      }),
       port,
       phase: { kind: 'connected' },
       transfer: null,
@@ -141,7 +148,9 @@ export class SessionLauncher {
       onLogin,
       onTransfer,
     });
-    serveCalls(session.port, services, (method, error) => log.failure(`session ${session.id}: ${method} failed`, error));
+    serveCalls(session.port, services, (method, error) =>
+      log.failure(`session ${session.id}: ${method} failed`, error),
+    );
   }
 
   #finish(session: SessionEntry, end: SessionEnd, lost: Error | null): void {
@@ -150,7 +159,10 @@ export class SessionLauncher {
     session.port.close();
     if (lost !== null) {
       const user = end.user === null ? 'not logged in' : `user ${end.user}`;
-      log.failure(`session ${session.id} of ${session.remoteAddress} (${user}) was lost with its worker`, lost);
+      log.failure(
+        `session ${session.id} of ${session.remoteAddress} (${user}) was lost with its worker`,
+        lost,
+      );
     }
     this.#options.onEnd(session, end, lost);
   }

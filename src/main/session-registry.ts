@@ -71,7 +71,9 @@ export class SessionRegistry {
     return total;
   }
 
-  countLoggedIn(matches: (entry: SessionEntry, login: SessionPhase & { kind: 'logged-in' }) => boolean): number {
+  countLoggedIn(
+    matches: (entry: SessionEntry, login: SessionPhase & { kind: 'logged-in' }) => boolean,
+  ): number {
     return this.count((entry) => entry.phase.kind === 'logged-in' && matches(entry, entry.phase));
   }
 

@@ -26,8 +26,6 @@ const PROBE_ID = 65_534;
 let base: BaseState | null | undefined;
 /** Whose call runs now. */
 let active: Credentials | null = null;
-/** Whose fsgid and supplementary groups this thread has; null: the server's own. */
-let groupsOf: Credentials | null = null;
 
 const rootCredentials: Credentials = { uid: 0, gid: 0, groupIds: new Uint32Array(0) };
 
@@ -88,36 +86,21 @@ function take(state: BaseState, credentials: Credentials): void {
   const { system } = state;
   // Effective root first: it holds the capabilities for the calls below. It also sets fsuid to 0 (setresuid(2)).
   const raised = state.euid === 0 ? 0 : system.setresuid(UNCHANGED_ID, 0, UNCHANGED_ID);
-  if (raised < 0) throw new Error(`cannot become root in this thread: ${errnoName(raised)}`);
-  if (groupsOf !== credentials) takeGroups(state, credentials.groupIds, credentials.gid);
-  groupsOf = credentials;
+  const grouped = raised < 0 ? raised : system.setgroups(credentials.groupIds);
+  if (grouped < 0) {
+    restore(state);
+    throw new Error(`cannot take the credentials of uid ${credentials.uid}: ${errnoName(grouped)}`);
+  }
+  system.setfsgid(credentials.gid);
   system.setfsuid(credentials.uid);
 }
 
-function takeGroups(state: BaseState, groupIds: Uint32Array, gid: number): void {
-  groupsOf = null;
-  const result = state.system.setgroups(groupIds);
-  if (result < 0) {
-    restore(state);
-    throw new Error(`cannot take the groups of a user: ${errnoName(result)}`);
-  }
-  state.system.setfsgid(gid);
-}
-
-/**
- * Root's file access does not depend on groups, so under root the last user's stay until another user's call: each
- * change costs the kernel a copy of the credentials. A thread that cannot come back must not serve anybody, for it
- * would act for one user with another's rights.
- */
+/** A thread that cannot come back must not serve anybody: it would act for one user with another's rights. */
 function restore(state: BaseState): void {
   const { system } = state;
-  if (state.euid === 0) {
-    system.setfsuid(0);
-    return;
-  }
-  groupsOf = null;
+  if (state.euid === 0) system.setfsuid(0);
   const grouped = system.setgroups(state.groupIds);
   system.setfsgid(state.egid);
-  const lowered = system.setresuid(UNCHANGED_ID, state.euid, UNCHANGED_ID);
+  const lowered = state.euid === 0 ? 0 : system.setresuid(UNCHANGED_ID, state.euid, UNCHANGED_ID);
   if (grouped < 0 || lowered < 0) process.abort();
 }

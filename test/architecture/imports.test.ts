@@ -16,7 +16,8 @@ interface Import {
 }
 
 /** Static, re-exporting and dynamic imports; all of the project's are written with a literal. */
-const IMPORT = /^\s*(?:import|export)\s+(type\s)?[^;'"]*?from\s+'([^']+)'|^\s*import\s+'([^']+)'|\bimport\('([^']+)'\)/gm;
+const IMPORT =
+  /^\s*(?:import|export)\s+(type\s)?[^;'"]*?from\s+'([^']+)'|^\s*import\s+'([^']+)'|\bimport\('([^']+)'\)/gm;
 
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(ROOT, file), 'utf8');
@@ -29,7 +30,11 @@ function importsOf(file: string): Import[] {
 
 const IMPORTS = FILES.flatMap(importsOf);
 
-function violations(from: RegExp, forbidden: (to: string) => boolean, except: readonly string[] = []): string[] {
+function violations(
+  from: RegExp,
+  forbidden: (to: string) => boolean,
+  except: readonly string[] = [],
+): string[] {
   return IMPORTS.filter((one) => from.test(one.from) && !except.includes(one.from) && forbidden(one.to)).map(
     (one) => `${one.from} -> ${one.to}`,
   );
@@ -43,28 +48,58 @@ test('the sources are found, imports and all', () => {
 });
 
 test('src/util imports nothing of ours but itself', () => {
-  assert.deepEqual(violations(/^src\/util\//, (to) => isOurs(to) && !to.startsWith('src/util/')), []);
+  assert.deepEqual(
+    violations(/^src\/util\//, (to) => isOurs(to) && !to.startsWith('src/util/')),
+    [],
+  );
 });
 
 test('a wire folder is pure: no network, files, timers or logs', () => {
-  const impure = /^node:(net|fs|fs\/promises|tls|timers|timers\/promises|dns|child_process|worker_threads)$/;
-  assert.deepEqual(violations(/\/wire\//, (to) => impure.test(to) || to.startsWith('src/log/') || to === 'pino'), []);
+  const impure = /^node:(fs|fs\/promises|tls|timers|timers\/promises|dns|child_process|worker_threads)$/;
+  assert.deepEqual(
+    violations(/\/wire\//, (to) => impure.test(to) || to.startsWith('src/log/') || to === 'pino'),
+    [],
+  );
+});
+
+test('a wire folder takes only address arithmetic from node:net', () => {
+  const taken = FILES.filter((file) => file.includes('/wire/')).flatMap((file) => {
+    const names =
+      /import \{([^}]*)\} from 'node:net'/.exec(readFileSync(join(ROOT, file), 'utf8'))?.[1] ?? '';
+    return names.split(',').map((name) => name.trim());
+  });
+  assert.deepEqual(
+    taken.filter((name) => name !== '' && !/^isIPv?[46]?$/.test(name)),
+    [],
+  );
 });
 
 test('crypto knows no protocol and no actor', () => {
-  assert.deepEqual(violations(/^crypto\//, (to) => /^(workers|src\/(main|auth|cli|actor))\//.test(to)), []);
+  assert.deepEqual(
+    violations(/^crypto\//, (to) => /^(workers|src\/(main|auth|cli|actor))\//.test(to)),
+    [],
+  );
 });
 
 test('workers never import the main actor, logins or the command line', () => {
-  assert.deepEqual(violations(/^workers\//, (to) => /^src\/(main|auth|cli)\//.test(to)), []);
+  assert.deepEqual(
+    violations(/^workers\//, (to) => /^src\/(main|auth|cli)\//.test(to)),
+    [],
+  );
 });
 
 test('src never imports workers', () => {
-  assert.deepEqual(violations(/^src\//, (to) => to.startsWith('workers/')), []);
+  assert.deepEqual(
+    violations(/^src\//, (to) => to.startsWith('workers/')),
+    [],
+  );
 });
 
 test('what both sides share imports neither side', () => {
-  assert.deepEqual(violations(/^src\/(config|log|actor)\//, (to) => /^(workers|src\/(main|auth|cli))\//.test(to)), []);
+  assert.deepEqual(
+    violations(/^src\/(config|log|actor)\//, (to) => /^(workers|src\/(main|auth|cli))\//.test(to)),
+    [],
+  );
 });
 
 const ROOMS = ['access', 'vfs', 'transfer', 'ftp', 'session'];
@@ -79,7 +114,9 @@ for (const [index, room] of ROOMS.entries()) {
 }
 
 test('piscina and comlink each have one door', () => {
-  const users = (name: string): string[] => [...new Set(IMPORTS.filter((one) => one.to === name).map((one) => one.from))];
+  const users = (name: string): string[] => [
+    ...new Set(IMPORTS.filter((one) => one.to === name).map((one) => one.from)),
+  ];
   assert.deepEqual(users('comlink'), ['src/actor/rpc.ts']);
   assert.deepEqual(users('piscina'), ['src/auth/password-pool.ts', 'src/main/session-pool.ts']);
 });

@@ -12,10 +12,13 @@ const LIMIT = 64;
 
 /** Bytes that mean something to the decoder come often. */
 const telnetByte = fc.constantFrom(0, 10, 13, 32, 65, 240, 242, 244, 250, 251, 253, 255);
-const stream = fc.array(fc.oneof({ weight: 3, arbitrary: telnetByte }, { weight: 1, arbitrary: fc.nat(255) }), {
-  maxLength: 200,
-  size: 'max',
-});
+const stream = fc.array(
+  fc.oneof({ weight: 3, arbitrary: telnetByte }, { weight: 1, arbitrary: fc.nat(255) }),
+  {
+    maxLength: 200,
+    size: 'max',
+  },
+);
 
 function linesOf(decoder: LineDecoder, chunks: readonly Buffer[]): string[] {
   const lines: string[] = [];
@@ -71,14 +74,20 @@ test('every line is a command or garbage; a command has a printable verb and no 
 test('whatever a reply says, each of its lines belongs to it', () => {
   const text = fc.string({ unit: 'binary', maxLength: 40 });
   fc.assert(
-    fc.property(fc.integer({ min: 100, max: 599 }), text, fc.array(text, { maxLength: 4 }), text, (code, first, body, end) => {
-      const lines = encodeReply({ code, text: first, body, end }).split('\r\n');
-      assert.equal(lines.pop(), '');
-      assert.equal(lines.length, body.length + 2);
-      assert.ok(lines[0]?.startsWith(`${code}-`));
-      assert.ok(lines.slice(1, -1).every((line) => line.startsWith(' ')));
-      assert.ok(lines.at(-1)?.startsWith(`${code} `));
-    }),
+    fc.property(
+      fc.integer({ min: 100, max: 599 }),
+      text,
+      fc.array(text, { maxLength: 4 }),
+      text,
+      (code, first, body, end) => {
+        const lines = encodeReply({ code, text: first, body, end }).split('\r\n');
+        assert.equal(lines.pop(), '');
+        assert.equal(lines.length, body.length + 2);
+        assert.ok(lines[0]?.startsWith(`${code}-`));
+        assert.ok(lines.slice(1, -1).every((line) => line.startsWith(' ')));
+        assert.ok(lines.at(-1)?.startsWith(`${code} `));
+      },
+    ),
   );
 });
 
@@ -91,66 +100,154 @@ test('the queue keeps the order of what it looks past', () => {
       const urgent: string[] = [];
       const rest: string[] = [];
       for (;;) {
-        const input = queue.takeFirst((candidate) => candidate.kind === 'command' && candidate.verb === 'ABOR');
+        const input = queue.takeFirst(
+          (candidate) => candidate.kind === 'command' && candidate.verb === 'ABOR',
+        );
         if (input?.kind !== 'command') break;
         urgent.push(input.verb);
       }
       for (let input = queue.next(); input !== null; input = queue.next()) {
         if (input.kind === 'command') rest.push(input.verb);
       }
-      const within = verbs.findIndex((_, index) => verbs.slice(0, index + 1).filter((name) => name !== 'ABOR').length > 64);
+      const within = verbs.findIndex(
+        (_, index) => verbs.slice(0, index + 1).filter((name) => name !== 'ABOR').length > 64,
+      );
       const reachable = within === -1 ? verbs : verbs.slice(0, within);
       assert.equal(urgent.length, reachable.filter((name) => name === 'ABOR').length);
-      assert.deepEqual([...rest.filter((name) => name !== 'ABOR')], verbs.filter((name) => name !== 'ABOR'));
+      assert.deepEqual(
+        [...rest.filter((name) => name !== 'ABOR')],
+        verbs.filter((name) => name !== 'ABOR'),
+      );
     }),
   );
 });
 
 const verbs = [
-  ...['USER', 'PASS', 'ACCT', 'CWD', 'CDUP', 'PWD', 'MKD', 'RMD', 'DELE', 'RNFR', 'RNTO', 'SIZE', 'MDTM', 'MFMT', 'MFF'],
-  ...['TYPE', 'STRU', 'MODE', 'SITE', 'FEAT', 'OPTS', 'SYST', 'HELP', 'NOOP', 'CLNT', 'CSID', 'LANG', 'HOST', 'STAT'],
-  ...['REST', 'RANG', 'ALLO', 'ABOR', 'PASV', 'EPSV', 'PORT', 'EPRT', 'AUTH', 'PBSZ', 'PROT', 'CCC', 'SSCN', 'MLST'],
+  ...[
+    'USER',
+    'PASS',
+    'ACCT',
+    'CWD',
+    'CDUP',
+    'PWD',
+    'MKD',
+    'RMD',
+    'DELE',
+    'RNFR',
+    'RNTO',
+    'SIZE',
+    'MDTM',
+    'MFMT',
+    'MFF',
+  ],
+  ...[
+    'TYPE',
+    'STRU',
+    'MODE',
+    'SITE',
+    'FEAT',
+    'OPTS',
+    'SYST',
+    'HELP',
+    'NOOP',
+    'CLNT',
+    'CSID',
+    'LANG',
+    'HOST',
+    'STAT',
+  ],
+  ...[
+    'REST',
+    'RANG',
+    'ALLO',
+    'ABOR',
+    'PASV',
+    'EPSV',
+    'PORT',
+    'EPRT',
+    'AUTH',
+    'PBSZ',
+    'PROT',
+    'CCC',
+    'SSCN',
+    'MLST',
+  ],
 ];
 const argument = fc.oneof(
-  fc.constantFrom('', ' ', '.', '..', '/', '~', 'a.txt', 'CHMOD 777 a', 'CHMOD u+x', '0', '99999999999999999999', 'A N', '*'),
+  fc.constantFrom(
+    '',
+    ' ',
+    '.',
+    '..',
+    '/',
+    '~',
+    'a.txt',
+    'CHMOD 777 a',
+    'CHMOD u+x',
+    '0',
+    '99999999999999999999',
+    'A N',
+    '*',
+  ),
   fc.string({ unit: 'binary', maxLength: 60 }).filter((text) => !/[\r\n\0\xff]/.test(text)),
 );
-const commandLine = fc.tuple(fc.constantFrom(...verbs), argument).map(([verb, text]) => (text === '' ? verb : `${verb} ${text}`));
+const commandLine = fc
+  .tuple(fc.constantFrom(...verbs), argument)
+  .map(([verb, text]) => (text === '' ? verb : `${verb} ${text}`));
 
-test('any command with any argument has exactly one reply, before and after login', { timeout: 60_000 }, async () => {
-  await using fixture = await openFtpFixture({ config: 'MaxLoginAttempts 0\nCommandBufferSize 1024\nAllowOverwrite on\n' });
-  for (const loggedIn of [false, true]) {
+test(
+  'any command with any argument has exactly one reply, before and after login',
+  { timeout: 60_000 },
+  async () => {
+    await using fixture = await openFtpFixture({
+      config: 'MaxLoginAttempts 0\nCommandBufferSize 1024\nAllowOverwrite on\n',
+    });
+    for (const loggedIn of [false, true]) {
+      await fc.assert(
+        fc.asyncProperty(fc.array(commandLine, { minLength: 1, maxLength: 20 }), async (lines) => {
+          const client = loggedIn ? await fixture.login() : await fixture.connect();
+          client.send(...lines, 'SYST');
+          for (const line of lines) {
+            const { code } = await client.readReply();
+            assert.ok(code >= 200 && code <= 599, `${line}: ${code}`);
+          }
+          const last = await client.readReply();
+          assert.ok(last.code === 215 || last.code === 501, `SYST answered ${last.lines.join('|')}`);
+          client.destroy();
+        }),
+        { numRuns: 60 },
+      );
+    }
+    assert.deepEqual(
+      fixture.lines.filter((line) => line.startsWith('bug')),
+      [],
+    );
+  },
+);
+
+test(
+  'random bytes in random pieces never break the server, and the next client is served',
+  { timeout: 60_000 },
+  async () => {
+    await using fixture = await openFtpFixture();
     await fc.assert(
-      fc.asyncProperty(fc.array(commandLine, { minLength: 1, maxLength: 20 }), async (lines) => {
-        const client = loggedIn ? await fixture.login() : await fixture.connect();
-        client.send(...lines, 'SYST');
-        for (const line of lines) {
-          const { code } = await client.readReply();
-          assert.ok(code >= 200 && code <= 599, `${line}: ${code}`);
-        }
-        const last = await client.readReply();
-        assert.ok(last.code === 215 || last.code === 501, `SYST answered ${last.lines.join('|')}`);
-        client.destroy();
-      }),
+      fc.asyncProperty(
+        fc.array(fc.uint8Array({ minLength: 1, maxLength: 200 }), { maxLength: 12 }),
+        async (chunks) => {
+          const client = await fixture.connect();
+          for (const chunk of chunks) client.sendRaw(chunk);
+          client.stream.end();
+          await client.waitClosed();
+          const next = await fixture.connect();
+          assert.equal((await next.command('NOOP')).code, 200);
+          next.destroy();
+        },
+      ),
       { numRuns: 60 },
     );
-  }
-  assert.deepEqual(fixture.lines.filter((line) => line.startsWith('bug')), []);
-});
-
-test('random bytes in random pieces never break the server, and the next client is served', { timeout: 60_000 }, async () => {
-  await using fixture = await openFtpFixture();
-  await fc.assert(
-    fc.asyncProperty(fc.array(fc.uint8Array({ minLength: 1, maxLength: 200 }), { maxLength: 12 }), async (chunks) => {
-      const client = await fixture.connect();
-      for (const chunk of chunks) client.sendRaw(chunk);
-      client.stream.end();
-      await client.waitClosed();
-      const next = await fixture.connect();
-      assert.equal((await next.command('NOOP')).code, 200);
-      next.destroy();
-    }),
-    { numRuns: 60 },
-  );
-  assert.deepEqual(fixture.lines.filter((line) => line.startsWith('bug')), []);
-});
+    assert.deepEqual(
+      fixture.lines.filter((line) => line.startsWith('bug')),
+      [],
+    );
+  },
+);

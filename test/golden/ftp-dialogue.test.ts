@@ -366,7 +366,19 @@ test('HELP lists every command, eight in a row, and explains one', limits, async
   assert.equal(lines[1], ' CWD     XCWD    CDUP    XCUP    SMNT*   QUIT    PORT    PASV    ');
   assert.equal(lines.at(-1), '214 Direct comments to admin@example.org');
   const names = lines.slice(1, -1).flatMap((line) => line.trim().split(/ +/));
-  for (const name of ['ACCT*', 'REIN*', 'SMNT*', 'CONF*', 'ENC*', 'MIC*', 'AUTH*', 'PBSZ*', 'PROT*', 'CCC*', 'MFF']) {
+  for (const name of [
+    'ACCT*',
+    'REIN*',
+    'SMNT*',
+    'CONF*',
+    'ENC*',
+    'MIC*',
+    'AUTH*',
+    'PBSZ*',
+    'PROT*',
+    'CCC*',
+    'MFF',
+  ]) {
     assert.ok(names.includes(name), name);
   }
   await play(
@@ -389,18 +401,40 @@ test('FEAT is sorted without regard to case', limits, async () => {
   assert.equal(lines[0], '211-Features:');
   assert.equal(lines.at(-1), '211 End');
   const features = lines.slice(1, -1).map((line) => line.slice(1));
-  assert.deepEqual(features, features.toSorted((a, b) => (a.toLowerCase() < b.toLowerCase() ? -1 : 1)));
-  for (const feature of ['CLNT', 'EPRT', 'EPSV', 'HOST', 'LANG en-US*', 'MDTM', 'MFF modify;UNIX.group;UNIX.mode;', 'MFMT', 'REST STREAM', 'SIZE', 'TVFS', 'UTF8']) {
+  assert.deepEqual(
+    features,
+    features.toSorted((a, b) => (a.toLowerCase() < b.toLowerCase() ? -1 : 1)),
+  );
+  for (const feature of [
+    'CLNT',
+    'EPRT',
+    'EPSV',
+    'HOST',
+    'LANG en-US*',
+    'MDTM',
+    'MFF modify;UNIX.group;UNIX.mode;',
+    'MFMT',
+    'REST STREAM',
+    'SIZE',
+    'TVFS',
+    'UTF8',
+  ]) {
     assert.ok(features.includes(feature), feature);
   }
-  assert.equal(features.some((feature) => /^(AUTH|PROT|PBSZ|CCC)/.test(feature)), false);
+  assert.equal(
+    features.some((feature) => /^(AUTH|PROT|PBSZ|CCC)/.test(feature)),
+    false,
+  );
 });
 
 test('a <Limit>ed EPRT disappears from FEAT and is refused', limits, async () => {
   await using fixture = await open('<Limit EPRT EPSV>\nDenyAll\n</Limit>\n');
   const client = await fixture.login();
   const { lines } = await client.command('FEAT');
-  assert.equal(lines.some((line) => /EPRT|EPSV/.test(line)), false);
+  assert.equal(
+    lines.some((line) => /EPRT|EPSV/.test(line)),
+    false,
+  );
   await play(
     client,
     `
@@ -483,21 +517,25 @@ test('filters of arguments and of names', limits, async () => {
   );
 });
 
-test('names that are no UTF-8 are refused while UseEncoding is on, and names are UTF-8 both ways', limits, async () => {
-  await using fixture = await open();
-  const client = await fixture.login();
-  client.sendRaw(Buffer.from('CWD \xe9t\xe9\r\n', 'latin1'));
-  assert.equal((await client.readReply()).text, 'été: Illegal character sequence in filename');
-  await play(
-    client,
-    `
+test(
+  'names that are no UTF-8 are refused while UseEncoding is on, and names are UTF-8 both ways',
+  limits,
+  async () => {
+    await using fixture = await open();
+    const client = await fixture.login();
+    client.sendRaw(Buffer.from('CWD \xe9t\xe9\r\n', 'latin1'));
+    assert.equal((await client.readReply()).text, 'été: Illegal character sequence in filename');
+    await play(
+      client,
+      `
     > MKD été
     257 "/été" - Directory successfully created
     > CWD été
     250 CWD command successful
     `,
-  );
-});
+    );
+  },
+);
 
 test('OPTS UTF8 after UseEncoding off', limits, async () => {
   await using fixture = await open('UseEncoding off\n');
@@ -552,7 +590,9 @@ test('AccessGrantMsg and AccessDenyMsg replace the texts', limits, async () => {
 });
 
 test('an anonymous login', limits, async () => {
-  await using fixture = await open('<Anonymous BASE/public>\nUser ftp\nUserAlias anonymous ftp\n</Anonymous>\n');
+  await using fixture = await open(
+    '<Anonymous BASE/public>\nUser ftp\nUserAlias anonymous ftp\n</Anonymous>\n',
+  );
   for (const name of ['anonymous', 'ftp']) {
     const client = await fixture.connect();
     await play(
@@ -572,7 +612,9 @@ test('an anonymous login', limits, async () => {
 
 test('a login that main does not admit is told why and disconnected', limits, async () => {
   const text = 'Sorry, the maximum number of allowed clients (1) are already connected.';
-  await using fixture = await open('', { services: { admitLogin: async () => ({ ok: false, reply: text }) } });
+  await using fixture = await open('', {
+    services: { admitLogin: async () => ({ ok: false, reply: text }) },
+  });
   const client = await fixture.connect();
   assert.deepEqual((await client.login('alice', 'secret')).lines, [`530 ${text}`]);
   await client.waitClosed();

@@ -17,8 +17,14 @@ interface Finished {
 }
 
 /** Runs the launcher to its end; the pipes end with it, so a daemon that kept them would hang here. */
-async function run(args: readonly string[], environment: Readonly<Record<string, string>> = {}): Promise<Finished> {
-  const child = spawn(LAUNCHER, args, { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, ...environment } });
+async function run(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<Finished> {
+  const child = spawn(LAUNCHER, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...environment },
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => (stdout += chunk));
@@ -39,14 +45,22 @@ interface Daemon {
 async function startDaemon(t: TestContext, config: string): Promise<Daemon> {
   const base = await prepare(t, config);
   const pidFile = join(base.directory, 'lockgate.pid');
-  t.after(() => {
-    if (existsSync(pidFile)) process.kill(Number(readFileSync(pidFile, 'utf8')), 'SIGKILL');
-  });
   const { code, stderr } = await run(['-c', base.configFile]);
   assert.equal(code, 0, stderr);
   const text = readFileSync(pidFile, 'utf8');
   assert.match(text, /^\d+\n$/);
+  endAfter(t, Number(text), base.configFile);
   return { port: base.port, pid: Number(text), pidFile, read: base.read, writeConfig: base.writeConfig };
+}
+
+/** By number: the test's folder, and PidFile with it, is gone when this runs. A number that passed on is left alone. */
+function endAfter(t: TestContext, pid: number, configFile: string): void {
+  t.after(() => {
+    const running =
+      existsSync(`/proc/${pid}/cmdline`) &&
+      readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(configFile);
+    if (running) process.kill(pid, 'SIGKILL');
+  });
 }
 
 async function until(condition: () => boolean, milliseconds: number): Promise<void> {
@@ -97,7 +111,10 @@ describe('daemon', LIMIT, () => {
     await client.login('alice', 'secret');
     daemon.writeConfig(`${BASE_CONFIG}ServerIdent on "two"\nMaxInstances 5\n`);
     process.kill(daemon.pid, 'SIGHUP');
-    await until(() => daemon.read('system.log').includes('master server reparsing configuration file'), 2_000);
+    await until(
+      () => daemon.read('system.log').includes('master server reparsing configuration file'),
+      2_000,
+    );
     daemon.writeConfig(`${BASE_CONFIG}Nonsense on\n`);
     process.kill(daemon.pid, 'SIGHUP');
     await until(() => daemon.read('system.log').includes('the old one stays in force'), 2_000);
@@ -140,13 +157,19 @@ describe('daemon', LIMIT, () => {
   });
 
   test('SystemLog in a world-writable directory stops the start, TLSLog there does not', async (t) => {
-    const base = await prepare(t, `${BASE_CONFIG}${TLS_CONFIG}`.replace('@DIR@/tls.log', '@DIR@/open/tls.log'));
+    const base = await prepare(
+      t,
+      `${BASE_CONFIG}${TLS_CONFIG}`.replace('@DIR@/tls.log', '@DIR@/open/tls.log'),
+    );
     const open = join(base.directory, 'open');
     mkdirSync(open);
     chmodSync(open, 0o777);
-    t.after(() => existsSync(join(base.directory, 'lockgate.pid')) && process.kill(Number(base.read('lockgate.pid')), 'SIGKILL'));
     assert.equal((await run(['-c', base.configFile])).code, 0);
-    assert.match(base.read('system.log'), /notice: unable to open TLSLog: parent directory is world-writable/);
+    endAfter(t, Number(base.read('lockgate.pid')), base.configFile);
+    assert.match(
+      base.read('system.log'),
+      /notice: unable to open TLSLog: parent directory is world-writable/,
+    );
     process.kill(Number(base.read('lockgate.pid')), 'SIGTERM');
     await until(() => !existsSync(join(base.directory, 'lockgate.pid')), 2_000);
 
@@ -164,33 +187,43 @@ describe('daemon', LIMIT, () => {
     assert.match(server.stderr(), /standalone mode SHUTDOWN/);
   });
 
-  test('started as root it becomes User and still acts as the logged-in user', { skip: process.getuid?.() !== 0 }, async (t) => {
-    const daemon = await startDaemon(t, `${BASE_CONFIG}User nobody\nGroup nogroup\n`);
-    const status = readFileSync(`/proc/${daemon.pid}/status`, 'utf8');
-    assert.match(status, /^Uid:\t0\t65534\t0\t65534$/m);
-    const client = await connectTo(t, daemon.port);
-    await client.login('alice', 'secret');
-    const { final } = await client.upload('STOR mine.txt', Buffer.from('x'));
-    assert.equal(final.code, 226);
-    const file = join(daemon.pidFile, '..', 'homes', 'alice', 'mine.txt');
-    assert.equal(statSync(file).uid, 40_000);
-    assert.equal(statSync(file).mode & 0o777, 0o644);
-    await client.quit();
-    process.kill(daemon.pid, 'SIGHUP');
-    await until(() => daemon.read('system.log').includes('reparsing'), 2_000);
-    assert.equal((await (await connectTo(t, daemon.port)).login('alice', 'secret')).code, 230);
-  });
+  test(
+    'started as root it becomes User and still acts as the logged-in user',
+    { skip: process.getuid?.() !== 0 },
+    async (t) => {
+      const daemon = await startDaemon(t, `${BASE_CONFIG}User nobody\nGroup nogroup\n`);
+      const status = readFileSync(`/proc/${daemon.pid}/status`, 'utf8');
+      assert.match(status, /^Uid:\t0\t65534\t0\t65534$/m);
+      const client = await connectTo(t, daemon.port);
+      await client.login('alice', 'secret');
+      const { final } = await client.upload('STOR mine.txt', Buffer.from('x'));
+      assert.equal(final.code, 226);
+      const file = join(daemon.pidFile, '..', 'homes', 'alice', 'mine.txt');
+      assert.equal(statSync(file).uid, 40_000);
+      assert.equal(statSync(file).mode & 0o777, 0o644);
+      await client.quit();
+      process.kill(daemon.pid, 'SIGHUP');
+      await until(() => daemon.read('system.log').includes('reparsing'), 2_000);
+      assert.equal((await (await connectTo(t, daemon.port)).login('alice', 'secret')).code, 230);
+    },
+  );
 });
 
 describe('questions', LIMIT, () => {
   test('-t says that the syntax is right, or what is wrong and where', async (t) => {
     const good = await prepare(t, BASE_CONFIG);
     const right = await run(['-t', '-c', good.configFile]);
-    assert.deepEqual([right.code, right.stderr], [0, 'Checking syntax of configuration file\nSyntax check complete.\n']);
+    assert.deepEqual(
+      [right.code, right.stderr],
+      [0, 'Checking syntax of configuration file\nSyntax check complete.\n'],
+    );
     good.writeConfig(`${BASE_CONFIG}Umask\n`);
     const wrong = await run(['-td3', '-c', good.configFile]);
     assert.equal(wrong.code, 1);
-    assert.match(wrong.stderr, /^Checking syntax of configuration file\n[^]*fatal: Umask: .* on line \d+ of '/);
+    assert.match(
+      wrong.stderr,
+      /^Checking syntax of configuration file\n[^]*fatal: Umask: .* on line \d+ of '/,
+    );
   });
 
   test('check lists every refused directive with file and line', async (t) => {
@@ -209,7 +242,10 @@ describe('questions', LIMIT, () => {
     );
     assert.match(version!.stdout, /^ProFTPD Version \d+\.\d+\.\d+/);
     assert.match(status!.stdout, /Loaded modules:\n(  mod_\w+\/[\d.]+\n)+$/);
-    assert.match(settings!.stdout, /^Compile-time Settings:\n  Version: .* \(stable\)[^]*\n    \+ OpenSSL support \(OpenSSL 3\./);
+    assert.match(
+      settings!.stdout,
+      /^Compile-time Settings:\n  Version: .* \(stable\)[^]*\n    \+ OpenSSL support \(OpenSSL 3\./,
+    );
     assert.match(modules!.stdout, /^Compiled-in modules:\n  mod_core\.c\n(  mod_\w+\.c\n)+$/);
     assert.match(help!.stdout, /--nodaemon/);
     for (const { code } of [version!, status!, settings!, modules!, help!]) assert.equal(code, 0);
@@ -224,7 +260,10 @@ describe('questions', LIMIT, () => {
     ] as const) {
       const { code, stderr } = await run([...args, '-n', '-c', configFile], environment);
       assert.equal(code, 1);
-      assert.match(stderr, /mod_tls\/[\d.]+: unable to use FIPS mode: .+\nFatal: unable to load module 'mod_tls\.c': Operation not permitted\n/);
+      assert.match(
+        stderr,
+        /mod_tls\/[\d.]+: unable to use FIPS mode: .+\nFatal: unable to load module 'mod_tls\.c': Operation not permitted\n/,
+      );
     }
   });
 

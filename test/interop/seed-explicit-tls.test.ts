@@ -1,14 +1,13 @@
 /** Acceptance scenarios 15-27: FTP that becomes FTPS through AUTH, and who may do what before and after. */
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { once } from 'node:events';
-import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import { certificateTrees } from '../support/certificates.ts';
 import { FtpClient, type ClientReply } from '../support/ftp-client.ts';
 import { needsProgram } from '../support/programs.ts';
+import { assertTlsRecords, startRelay } from '../support/relay.ts';
 import {
   baseTls,
   chainSubjects,
@@ -73,7 +72,7 @@ test('15: s_client -starttls ftp sees banner, certificate and 221; the banner is
   assert.deepEqual(plain.greeting?.lines, ["220 ProFTPD Server (TJ's FTPS Server) [127.0.0.1]"]);
   const named = await seed.connect('ident');
   assert.deepEqual(named.greeting?.lines, [`220 ${IDENT}`]);
-  const result = await sClient(seed.port('ident'), ['-msg']);
+  const result = await sClient(seed.port('ident'));
   assert.equal(result.code, 0, result.stderr);
   assert.deepEqual(chainSubjects(result), ['certA']);
   assert.match(result.stdout, /^221 Goodbye\.\r?$/m);
@@ -90,7 +89,7 @@ test('16: after 234 there is TLS only, and what was pipelined behind AUTH is nev
   assert.equal((await client.login('alice', 'secret')).code, 230);
   assert.equal((await client.quit()).code, 221);
   relay.close();
-  const wire = Buffer.concat(relay.fromServer);
+  const wire = relay.fromServer;
   const clear = /^220 [^\r\n]+\r\n234 AUTH TLS successful\r\n/.exec(wire.toString('latin1'))?.[0];
   assert.ok(clear !== undefined, wire.subarray(0, 200).toString('latin1'));
   assertTlsRecords(wire.subarray(clear.length));
@@ -285,46 +284,4 @@ function expectProt(answer: ClientReply, allowed: boolean, success: string): voi
 
 function clientCertificate(files: { certificate: string; key: string }): { cert: Buffer; key: Buffer } {
   return { cert: readFileSync(files.certificate), key: readFileSync(files.key) };
-}
-
-interface Relay {
-  readonly port: number;
-  /** Bytes in order of arrival. */
-  readonly fromServer: Buffer[];
-  close(): void;
-}
-
-/** Carries one connection to the server and keeps what the server sent. */
-async function startRelay(target: number): Promise<Relay> {
-  const fromServer: Buffer[] = [];
-  const sockets: Socket[] = [];
-  const server = createServer((client) => {
-    const upstream = connectTcp(target, '127.0.0.1');
-    sockets.push(client, upstream);
-    for (const socket of [client, upstream]) socket.on('error', () => socket.destroy());
-    upstream.on('data', (chunk: Buffer) => fromServer.push(chunk));
-    client.pipe(upstream);
-    upstream.pipe(client);
-  });
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    fromServer,
-    close: () => {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
-  };
-}
-
-/** The bytes are whole TLS records (RFC 8446, section 5.1), a handshake first. */
-function assertTlsRecords(bytes: Buffer): void {
-  assert.equal(bytes[0], 22, 'the first record is not a handshake');
-  let at = 0;
-  while (at < bytes.length) {
-    const type = bytes[at] ?? 0;
-    assert.ok(type >= 20 && type <= 23 && bytes[at + 1] === 3, `no TLS record at byte ${at}`);
-    at += 5 + bytes.readUInt16BE(at + 3);
-  }
-  assert.equal(at, bytes.length);
 }

@@ -22,17 +22,21 @@ test('pipelined commands are answered in order, none lost', limits, async () => 
   }
 });
 
-test('a whole session sent in one packet is served, and the half-closed client still gets its replies', limits, async () => {
-  await using fixture = await openFtpFixture();
-  const client = await fixture.connect();
-  client.stream.end('USER alice\r\nPASS secret\r\nPWD\r\nNOOP\r\n');
-  const codes = [];
-  for (let index = 0; index < 4; index += 1) codes.push((await client.readReply()).code);
-  assert.deepEqual(codes, [331, 230, 257, 200]);
-  await client.waitClosed();
-  assert.deepEqual(await fixture.outcomes[0], { reason: 'peer-closed', detail: null });
-  assert.equal(fixture.facts[0]?.endReason, 'Read EOF from client');
-});
+test(
+  'a whole session sent in one packet is served, and the half-closed client still gets its replies',
+  limits,
+  async () => {
+    await using fixture = await openFtpFixture();
+    const client = await fixture.connect();
+    client.stream.end('USER alice\r\nPASS secret\r\nPWD\r\nNOOP\r\n');
+    const codes = [];
+    for (let index = 0; index < 4; index += 1) codes.push((await client.readReply()).code);
+    assert.deepEqual(codes, [331, 230, 257, 200]);
+    await client.waitClosed();
+    assert.deepEqual(await fixture.outcomes[0], { reason: 'peer-closed', detail: null });
+    assert.equal(fixture.facts[0]?.endReason, 'Read EOF from client');
+  },
+);
 
 test('a client that sends without reading is made to wait, and then served completely', limits, async () => {
   await using fixture = await openFtpFixture();
@@ -44,7 +48,10 @@ test('a client that sends without reading is made to wait, and then served compl
   const served = fixture.sockets[0]!;
   while (!served.writableNeedDrain) await turn();
   for (let turns = 0; turns < 100; turns += 1) await turn();
-  assert.ok(served.writableLength < 256 * 1024, `${served.writableLength} bytes wait for a client that does not read`);
+  assert.ok(
+    served.writableLength < 256 * 1024,
+    `${served.writableLength} bytes wait for a client that does not read`,
+  );
   const text = (await collect(socket, 15_000)).toString('latin1');
   assert.equal(text.match(/^214 Direct comments/gm)?.length, count);
 });
@@ -62,24 +69,31 @@ test('three over-long lines are ignored, slowly; the fourth in a row ends the se
   assert.equal((await fixture.outcomes[0])?.reason, 'protocol-error');
 });
 
-test('a client that speaks HTTP or SMTP first is logged and dropped, without an answer to its command', limits, async () => {
-  for (const [line, log] of [
-    ['GET / HTTP/1.1', "warn: client sent HTTP command 'GET', disconnecting"],
-    ['ehlo mail.example.org', "warn: client sent SMTP command 'EHLO', disconnecting"],
-  ] as const) {
-    await using fixture = await openFtpFixture();
-    const client = await fixture.connect();
-    client.send(line, 'USER alice', 'PASS secret');
-    await client.waitClosed();
-    assert.equal(client.pendingReplies, 0);
-    assert.deepEqual(fixture.lines, [log]);
-  }
-});
+test(
+  'a client that speaks HTTP or SMTP first is logged and dropped, without an answer to its command',
+  limits,
+  async () => {
+    for (const [line, log] of [
+      ['GET / HTTP/1.1', "warn: client sent HTTP command 'GET', disconnecting"],
+      ['ehlo mail.example.org', "warn: client sent SMTP command 'EHLO', disconnecting"],
+    ] as const) {
+      await using fixture = await openFtpFixture();
+      const client = await fixture.connect();
+      client.send(line, 'USER alice', 'PASS secret');
+      await client.waitClosed();
+      assert.equal(client.pendingReplies, 0);
+      assert.deepEqual(fixture.lines, [log]);
+    }
+  },
+);
 
 test('HTTP verbs after a command are only unknown commands', limits, async () => {
   await using fixture = await openFtpFixture();
   const client = await fixture.connect();
-  assert.deepEqual((await client.dialogue('NOOP', 'GET /')).map(({ code }) => code), [200, 500]);
+  assert.deepEqual(
+    (await client.dialogue('NOOP', 'GET /')).map(({ code }) => code),
+    [200, 500],
+  );
 });
 
 test('a TLS hello on a port that speaks clear text starts nothing and breaks nothing', limits, async () => {
@@ -132,7 +146,9 @@ test('commands push TimeoutIdle back', limits, async () => {
 });
 
 test('a transfer does not count as idle', limits, async () => {
-  await using fixture = await openFtpFixture({ config: 'TimeoutIdle 1\nTimeoutNoTransfer 1\nAllowOverwrite on\n' });
+  await using fixture = await openFtpFixture({
+    config: 'TimeoutIdle 1\nTimeoutNoTransfer 1\nAllowOverwrite on\n',
+  });
   const client = await fixture.login();
   const data = await client.prepareData('epsv');
   const connecting = data.connect();
@@ -160,7 +176,10 @@ test('during a transfer STAT answers at once, NOOP waits, ABOR ends it: 426, the
   client.send('NOOP', 'STAT', 'ABOR');
   const status = await client.readReply();
   assert.equal(status.code, 211);
-  assert.ok(status.lines.some((line) => line.startsWith(' RETR /big (67108864/')), status.lines.join('\n'));
+  assert.ok(
+    status.lines.some((line) => line.startsWith(' RETR /big (67108864/')),
+    status.lines.join('\n'),
+  );
   assert.deepEqual((await client.readReply()).lines, ['426 Transfer aborted. Data connection closed']);
   assert.deepEqual((await client.readReply()).lines, ['226 Abort successful']);
   assert.equal((await client.readReply()).code, 200);
@@ -184,20 +203,24 @@ test('QUIT during a transfer aborts it and says goodbye', limits, async () => {
   assert.equal((await fixture.outcomes[0])?.reason, 'quit');
 });
 
-test('losing the control connection during a transfer ends the transfer and the session', limits, async () => {
-  await using fixture = await openFtpFixture({ config: 'DefaultTransferMode binary\n' });
-  const client = await fixture.login();
-  const data = await client.prepareData('epsv');
-  const connecting = data.connect();
-  client.send('STOR up');
-  const socket = await connecting;
-  const ended = once(socket, 'close');
-  socket.resume();
-  assert.equal((await client.readReply()).code, 150);
-  client.destroy();
-  await ended;
-  assert.equal((await fixture.outcomes[0])?.reason, 'peer-closed');
-});
+test(
+  'losing the control connection during a transfer ends the transfer and the session',
+  limits,
+  async () => {
+    await using fixture = await openFtpFixture({ config: 'DefaultTransferMode binary\n' });
+    const client = await fixture.login();
+    const data = await client.prepareData('epsv');
+    const connecting = data.connect();
+    client.send('STOR up');
+    const socket = await connecting;
+    const ended = once(socket, 'close');
+    socket.resume();
+    assert.equal((await client.readReply()).code, 150);
+    client.destroy();
+    await ended;
+    assert.equal((await fixture.outcomes[0])?.reason, 'peer-closed');
+  },
+);
 
 test('drain lets a transfer finish, then says 421', limits, async () => {
   await using fixture = await openFtpFixture({ config: 'DefaultTransferMode binary\n' });
@@ -253,6 +276,23 @@ test('an error nobody foresaw ends the session with 421', limits, async () => {
   ]);
   await client.waitClosed();
   assert.match(fixture.lines[0] ?? '', /bug: TypeError: a bug\n/);
+});
+
+test('a bug during a transfer ends transfer and session', limits, async () => {
+  await using fixture = await openFtpFixture({ config: 'DefaultTransferMode binary\n' });
+  const client = await fixture.login();
+  const data = await client.prepareData('epsv');
+  const connecting = data.connect();
+  client.send('STOR up');
+  const socket = await connecting;
+  const ended = once(socket, 'close');
+  socket.resume();
+  assert.equal((await client.readReply()).code, 150);
+  fixture.sessions[0]!.fail('Service not available, closing control connection');
+  assert.equal((await client.readReply()).code, 421);
+  await ended;
+  await client.waitClosed();
+  assert.equal((await fixture.outcomes[0])?.reason, 'error');
 });
 
 test('every answered command is recorded once, with its classes, reply and path', limits, async () => {

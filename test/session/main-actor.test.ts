@@ -30,7 +30,12 @@ async function listen(server: InProcessServer): Promise<string> {
 describe('session pool', LIMIT, () => {
   test('a worker that dies loses its own sessions only, and the server keeps accepting', async (t) => {
     const server = await startServer(t, BASE_CONFIG, { embedding: { workers: 2 } });
-    const clients = await Promise.all([clientOf(t, server), clientOf(t, server), clientOf(t, server), clientOf(t, server)]);
+    const clients = await Promise.all([
+      clientOf(t, server),
+      clientOf(t, server),
+      clientOf(t, server),
+      clientOf(t, server),
+    ]);
     for (const client of clients) assert.equal((await client.login('alice', 'secret')).code, 230);
     const lost: SessionInfo[] = [];
     server.server.on('session-error', (session) => lost.push(session));
@@ -42,7 +47,10 @@ describe('session pool', LIMIT, () => {
     for (const { value } of survivors) assert.equal(value.code, 200);
     assert.equal(lost.length, 2);
     assert.ok(lost.every(({ user }) => user === 'alice'));
-    assert.match(server.read('system.log'), /session \d+ of 127\.0\.0\.1 \(user alice\) was lost with its worker/);
+    assert.match(
+      server.read('system.log'),
+      /session \d+ of 127\.0\.0\.1 \(user alice\) was lost with its worker/,
+    );
 
     for (let index = 0; index < 4; index += 1) {
       const client = await clientOf(t, server);
@@ -61,7 +69,10 @@ describe('session pool', LIMIT, () => {
   test('a full server answers 421 and serves again when a session has ended', async (t) => {
     const server = await startServer(t, BASE_CONFIG, { embedding: { workers: 1, sessionsPerWorker: 1 } });
     const first = await clientOf(t, server);
-    assert.match(await listen(server), /^421 Service not available, the server is full; please try again later\r\n$/);
+    assert.match(
+      await listen(server),
+      /^421 Service not available, the server is full; please try again later\r\n$/,
+    );
     assert.match(await listen(server), /^421 /);
     const ended = once(server.server, 'logout');
     await first.quit();
@@ -112,7 +123,9 @@ describe('admission', LIMIT, () => {
   });
 
   test('where no server answers the address, the client reads 500', async (t) => {
-    const config = BASE_CONFIG.replace('DefaultServer on', '').replace('DefaultAddress 127.0.0.1', 'DefaultAddress 127.0.0.2').replace('SocketBindTight on', '');
+    const config = BASE_CONFIG.replace('DefaultServer on', '')
+      .replace('DefaultAddress 127.0.0.1', 'DefaultAddress 127.0.0.2')
+      .replace('SocketBindTight on', '');
     const server = await startServer(t, config);
     assert.equal(await listen(server), '500 Sorry, no server available to handle request on 127.0.0.1\r\n');
   });
@@ -196,7 +209,10 @@ describe('embedding', LIMIT, () => {
     const server = await startServer(t, BASE_CONFIG);
     const { createServer } = await import('../../src/index.ts');
     const second = createServer({ file: server.configFile, workers: 1 });
-    await assert.rejects(second.listen(), /unable to listen on 127\.0\.0\.1:\d+: the address is already in use/);
+    await assert.rejects(
+      second.listen(),
+      /unable to listen on 127\.0\.0\.1:\d+: the address is already in use/,
+    );
   });
 });
 

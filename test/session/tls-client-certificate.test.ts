@@ -30,7 +30,9 @@ async function start(text: string): Promise<TlsServer> {
 
 function as(client: CertificateFiles | null, version: SecureVersion): ClientTlsOptions {
   const protocol = { minVersion: version, maxVersion: version };
-  return client === null ? protocol : { ...protocol, cert: readFileSync(client.certificate), key: readFileSync(client.key) };
+  return client === null
+    ? protocol
+    : { ...protocol, cert: readFileSync(client.certificate), key: readFileSync(client.key) };
 }
 
 /** First command after the handshake: its reply, or what refused the client. */
@@ -48,30 +50,49 @@ async function greet(server: TlsServer, tls: ClientTlsOptions, command: string):
 }
 
 for (const version of versions) {
-  test(`${version}: TLSVerifyClient on admits a trusted certificate and logs its subject`, options, async () => {
-    const server = await start('TLSVerifyClient on');
-    assert.match(await greet(server, as(trees.alice, version), 'USER alice'), /^331/);
-    assert.ok(server.log.includes('Client: /O=Tests/CN=alice'));
-  });
+  test(
+    `${version}: TLSVerifyClient on admits a trusted certificate and logs its subject`,
+    options,
+    async () => {
+      const server = await start('TLSVerifyClient on');
+      assert.match(await greet(server, as(trees.alice, version), 'USER alice'), /^331/);
+      assert.ok(server.log.includes('Client: /O=Tests/CN=alice'));
+    },
+  );
 
-  test(`${version}: TLSVerifyClient on refuses a client without certificate before any command`, options, async () => {
-    const server = await start('TLSVerifyClient on');
-    assert.equal(await greet(server, as(null, version), 'SYST'), 'refused');
-    assert.match(server.log[1] ?? '', /^unable to accept TLS connection: .*peer did not return a certificate$/);
-    assert.equal(server.log.at(-1), 'TLS/TLS-C negotiation failed on control channel');
-  });
+  test(
+    `${version}: TLSVerifyClient on refuses a client without certificate before any command`,
+    options,
+    async () => {
+      const server = await start('TLSVerifyClient on');
+      assert.equal(await greet(server, as(null, version), 'SYST'), 'refused');
+      assert.match(
+        server.log[1] ?? '',
+        /^unable to accept TLS connection: .*peer did not return a certificate$/,
+      );
+      assert.equal(server.log.at(-1), 'TLS/TLS-C negotiation failed on control channel');
+    },
+  );
 
   for (const [what, client, text, reason] of [
     ['an unknown authority', trees.foreignClient, '', 'unable to get local issuer certificate'],
     ['itself', trees.selfSigned, '', 'self-signed certificate'],
     ['the past', trees.expired, '', 'certificate has expired'],
-    ['a revoked subject', trees.revoked, `TLSCARevocationFile ${trees.revocationList}`, 'certificate revoked'],
+    [
+      'a revoked subject',
+      trees.revoked,
+      `TLSCARevocationFile ${trees.revocationList}`,
+      'certificate revoked',
+    ],
     ['a chain too long', trees.alice, 'TLSVerifyDepth 0', 'certificate chain too long'],
   ] as const) {
     test(`${version}: a certificate of ${what} is refused with its reason`, options, async () => {
       const server = await start(`TLSVerifyClient on\n${text}`);
       assert.match(await greet(server, as(client, version), 'SYST'), /^(421 TLS handshake failed|refused)/);
-      assert.ok(server.log.includes(`client certificate failed verification: ${reason}`), server.log.join('\n'));
+      assert.ok(
+        server.log.includes(`client certificate failed verification: ${reason}`),
+        server.log.join('\n'),
+      );
       assert.match(server.log.join('\n'), /error: unable to verify certificate at depth \d/);
       assert.equal(server.log.at(-1), 'TLS/TLS-C negotiation failed on control channel');
     });
@@ -89,22 +110,29 @@ for (const version of versions) {
     const client = await FtpClient.connect({ port: server.port });
     const tls = as(trees.alice, version);
     await client.loginTls('alice', 'secret', tls);
-    assert.equal((await client.download('NLST', { tls: { session: 'resume', options: tls } })).final.code, 226);
+    assert.equal(
+      (await client.download('NLST', { tls: { session: 'resume', options: tls } })).final.code,
+      226,
+    );
     client.destroy();
   });
 }
 
-test('a data connection with another certificate than the control connection is refused', options, async () => {
-  const server = await start('TLSVerifyClient on\nTLSOptions NoSessionReuseRequired');
-  const client = await FtpClient.connect({ port: server.port });
-  await client.loginTls('alice', 'secret', as(trees.alice, 'TLSv1.3'));
-  const same = { tls: { session: 'fresh', options: as(trees.alice, 'TLSv1.3') } } as const;
-  assert.equal((await client.download('NLST', same)).final.code, 226);
-  const other = { tls: { session: 'fresh', options: as(trees.bob, 'TLSv1.3') } } as const;
-  assert.equal((await client.download('NLST', other)).final.code, 425);
-  assert.equal(server.log.at(-1), 'unable to open data connection: control/data certificate mismatch');
-  client.destroy();
-});
+test(
+  'a data connection with another certificate than the control connection is refused',
+  options,
+  async () => {
+    const server = await start('TLSVerifyClient on\nTLSOptions NoSessionReuseRequired');
+    const client = await FtpClient.connect({ port: server.port });
+    await client.loginTls('alice', 'secret', as(trees.alice, 'TLSv1.3'));
+    const same = { tls: { session: 'fresh', options: as(trees.alice, 'TLSv1.3') } } as const;
+    assert.equal((await client.download('NLST', same)).final.code, 226);
+    const other = { tls: { session: 'fresh', options: as(trees.bob, 'TLSv1.3') } } as const;
+    assert.equal((await client.download('NLST', other)).final.code, 425);
+    assert.equal(server.log.at(-1), 'unable to open data connection: control/data certificate mismatch');
+    client.destroy();
+  },
+);
 
 test('a chain file is no trust anchor for clients', options, async () => {
   const server = await start(`TLSVerifyClient on\nTLSCertificateChainFile ${trees.chainFile}`);
@@ -112,23 +140,30 @@ test('a chain file is no trust anchor for clients', options, async () => {
   assert.match(await greet(server, as(trees.alice, 'TLSv1.3'), 'USER alice'), /^331/);
 });
 
-test('s_client prints the acceptable client authorities, and none with verification off', options, async () => {
-  const ask = async (text: string): Promise<string> => {
-    const server = await start(text);
-    const args = ['s_client', '-starttls', 'ftp', '-connect', `127.0.0.1:${server.port}`];
-    const running = promisify(execFile)('openssl', args, { timeout: 10_000 });
-    running.child.stdin?.end();
-    // s_client ends with an error code when the server asked for a certificate; only its output counts.
-    const { stdout } = await running.catch((error: { stdout: string }) => error);
-    return stdout;
-  };
-  const listed = await ask('TLSVerifyClient optional');
-  assert.match(listed, /Acceptable client certificate CA names[\s\S]*TheirClientCA[\s\S]*TheirRootCA/);
-  assert.doesNotMatch(listed, /Acceptable client certificate CA names\n(.*\n)*.*MyServerCA.*\n(.*\n)*Requested Signature/);
-  for (const text of ['TLSVerifyClient off', 'TLSVerifyClient optional\nTLSOptions NoCertRequest']) {
-    assert.match(await ask(text), /No client certificate CA names sent/, text);
-  }
-});
+test(
+  's_client prints the acceptable client authorities, and none with verification off',
+  options,
+  async () => {
+    const ask = async (text: string): Promise<string> => {
+      const server = await start(text);
+      const args = ['s_client', '-starttls', 'ftp', '-connect', `127.0.0.1:${server.port}`];
+      const running = promisify(execFile)('openssl', args, { timeout: 10_000 });
+      running.child.stdin?.end();
+      // s_client ends with an error code when the server asked for a certificate; only its output counts.
+      const { stdout } = await running.catch((error: { stdout: string }) => error);
+      return stdout;
+    };
+    const listed = await ask('TLSVerifyClient optional');
+    assert.match(listed, /Acceptable client certificate CA names[\s\S]*TheirClientCA[\s\S]*TheirRootCA/);
+    assert.doesNotMatch(
+      listed,
+      /Acceptable client certificate CA names\n(.*\n)*.*MyServerCA.*\n(.*\n)*Requested Signature/,
+    );
+    for (const text of ['TLSVerifyClient off', 'TLSVerifyClient optional\nTLSOptions NoCertRequest']) {
+      assert.match(await ask(text), /No client certificate CA names sent/, text);
+    }
+  },
+);
 
 test('iPAddressRequired compares the certificate with the client address', options, async () => {
   const server = await start('TLSVerifyClient on\nTLSOptions iPAddressRequired');

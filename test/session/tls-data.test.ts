@@ -24,7 +24,9 @@ after(async () => {
 
 async function start(text = ''): Promise<TlsServer> {
   const certificates = `TLSRSACertificateFile ${trees.certA.combined}\nTLSECCertificateFile ${trees.certAEc.combined}`;
-  const server = await startTlsServer(`TLSEngine on\nAllowOverwrite on\n${certificates}\nTLSTimeoutHandshake 5\n${text}`);
+  const server = await startTlsServer(
+    `TLSEngine on\nAllowOverwrite on\n${certificates}\nTLSTimeoutHandshake 5\n${text}`,
+  );
   servers.push(server);
   return server;
 }
@@ -52,7 +54,9 @@ for (const version of versions) {
       const server = await start(`TLSSessionTickets ${tickets}`);
       const client = await login(server, 'alice', tls);
       for (let round = 0; round < 5; round += 1) {
-        const { opening, final, body } = await client.download('RETR hello.txt', { tls: { session: 'resume', options: tls } });
+        const { opening, final, body } = await client.download('RETR hello.txt', {
+          tls: { session: 'resume', options: tls },
+        });
         assert.equal(opening.code, 150);
         assert.equal(final.code, 226);
         assert.match(body.toString(), /hello over TLS/);
@@ -64,32 +68,45 @@ for (const version of versions) {
     }
   });
 
-  test(`${version}: a client that does not resume gets 150, 425, and the session goes on`, options, async () => {
-    const server = await start();
-    const client = await login(server, 'alice', tls);
-    for (const line of ['RETR hello.txt', 'NLST', 'MLSD']) {
-      const { opening, final } = await client.download(line, { tls: { session: 'fresh', options: tls } });
-      assert.equal(opening.code, 150);
-      assert.equal(final.lines[0], '425 Unable to build data connection: Operation not permitted');
-    }
-    assert.ok(server.log.includes(notReused));
-    assert.equal(server.log.at(-1), 'unable to open data connection: TLS negotiation failed');
-    assert.equal((await client.download('NLST', { tls: { session: 'resume', options: tls } })).final.code, 226);
-    client.destroy();
-  });
+  test(
+    `${version}: a client that does not resume gets 150, 425, and the session goes on`,
+    options,
+    async () => {
+      const server = await start();
+      const client = await login(server, 'alice', tls);
+      for (const line of ['RETR hello.txt', 'NLST', 'MLSD']) {
+        const { opening, final } = await client.download(line, { tls: { session: 'fresh', options: tls } });
+        assert.equal(opening.code, 150);
+        assert.equal(final.lines[0], '425 Unable to build data connection: Operation not permitted');
+      }
+      assert.ok(server.log.includes(notReused));
+      assert.equal(server.log.at(-1), 'unable to open data connection: TLS negotiation failed');
+      assert.equal(
+        (await client.download('NLST', { tls: { session: 'resume', options: tls } })).final.code,
+        226,
+      );
+      client.destroy();
+    },
+  );
 
   test(`${version}: a session stolen from another control connection is refused`, options, async () => {
     for (const tickets of ['on', 'off']) {
       const server = await start(`TLSSessionTickets ${tickets}`);
       const alice = await login(server, 'alice', tls);
       const bob = await login(server, 'bob', tls);
-      assert.equal((await bob.download('NLST', { tls: { session: 'resume', options: tls } })).final.code, 226);
+      assert.equal(
+        (await bob.download('NLST', { tls: { session: 'resume', options: tls } })).final.code,
+        226,
+      );
       const theft = bob.sessions.at(-1);
       assert.ok(theft);
       const { final } = await alice.download('RETR hello.txt', { tls: { session: theft, options: tls } });
       assert.equal(final.code, 425);
       assert.ok(server.log.includes(stolen), `tickets ${tickets}`);
-      assert.equal((await alice.download('NLST', { tls: { session: 'resume', options: tls } })).final.code, 226);
+      assert.equal(
+        (await alice.download('NLST', { tls: { session: 'resume', options: tls } })).final.code,
+        226,
+      );
       alice.destroy();
       bob.destroy();
     }
@@ -105,7 +122,7 @@ for (const version of versions) {
     }
   });
 
-  test(`${version}: an upload arrives whole although the client never reads`, options, async () => {
+  test(`${version}: an upload arrives whole`, options, async () => {
     const server = await start();
     const client = await login(server, 'alice', tls);
     await client.command('TYPE I');
@@ -133,7 +150,10 @@ test('TLS 1.2 without tickets resumes by session id, and only its own', options,
   const alice = await login(server, 'alice', tls);
   const bob = await login(server, 'bob', tls);
   for (let round = 0; round < 3; round += 1) {
-    assert.equal((await alice.download('NLST', { tls: { session: 'resume', options: tls } })).final.code, 226);
+    assert.equal(
+      (await alice.download('NLST', { tls: { session: 'resume', options: tls } })).final.code,
+      226,
+    );
   }
   const theft = bob.sessions.at(-1);
   assert.ok(theft);
@@ -162,6 +182,30 @@ test('TLS 1.3 clients that use each ticket once never run out on downloads', opt
     assert.equal((await client.readReply()).code, 150);
     assert.equal((await client.readReply()).code, 226);
   }
+  client.destroy();
+});
+
+test('TLS 1.3 sends no ticket on an upload, whose client may never read it', options, async () => {
+  const server = await start();
+  const tls = only('TLSv1.3');
+  const client = await login(server, 'alice', tls);
+  await client.command('NOOP');
+  const prepared = await client.prepareData('epsv');
+  const connecting = prepared.connect({ session: client.sessions.at(-1) as Buffer, options: tls });
+  client.send('STOR up.bin');
+  const socket = (await connecting) as TLSSocket;
+  let tickets = 0;
+  socket.on('session', () => {
+    tickets += 1;
+  });
+  const reused = socket.isSessionReused();
+  socket.resume();
+  socket.end(randomBytes(200_000));
+  await once(socket, 'close');
+  assert.equal((await client.readReply()).code, 150);
+  assert.equal((await client.readReply()).code, 226);
+  assert.equal(reused, true);
+  assert.equal(tickets, 0);
   client.destroy();
 });
 
@@ -194,7 +238,13 @@ test('SSCN makes this server the TLS client of the data connection', options, as
     client.send('RETR hello.txt');
     const [socket] = await accepted;
     const pem = readFileSync(trees.certA.combined);
-    const other = new TLSSocket(socket, { isServer: true, secureContext: createSecureContext({ cert: [pem, readFileSync(trees.myServerCa.certificate)].join('\n'), key: pem }) });
+    const other = new TLSSocket(socket, {
+      isServer: true,
+      secureContext: createSecureContext({
+        cert: [pem, readFileSync(trees.myServerCa.certificate)].join('\n'),
+        key: pem,
+      }),
+    });
     other.on('error', () => other.destroy());
     other.resume();
     assert.equal((await client.readReply()).code, 150);

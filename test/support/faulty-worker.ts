@@ -11,7 +11,11 @@ import { runSession } from '../../workers/session/run-session.ts';
 import type { ProtocolSession, SessionContext } from '../../workers/session/session-context.ts';
 import { currentSession } from '../../workers/session/session-scope.ts';
 
-const environment = { configs: new ConfigCache('info'), names: new PeerNames(), createProtocol: createFaultyProtocol };
+const environment = {
+  configs: new ConfigCache('info'),
+  names: new PeerNames(),
+  createProtocol: createFaultyProtocol,
+};
 
 process.on('uncaughtException', (error) => currentSession()?.fail(error));
 

@@ -9,12 +9,20 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Account, LoginResult, MainServices } from '../../src/actor/messages.ts';
 import { findAnonymousLogin } from '../../src/config/anonymous-login.ts';
-import { createEffectiveConfig, type EffectiveConfig, type Principal } from '../../src/config/effective-config.ts';
+import {
+  createEffectiveConfig,
+  type EffectiveConfig,
+  type Principal,
+} from '../../src/config/effective-config.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import type { ServerConfig } from '../../src/config/server-config.ts';
 import type { CommandRecord, SessionLog, TransferRecord } from '../../src/log/session-log.ts';
 import { createFtpSession } from '../../workers/ftp/ftp-session.ts';
-import type { MutableSessionFacts, ProtocolSession, SessionContext } from '../../workers/session/session-context.ts';
+import type {
+  MutableSessionFacts,
+  ProtocolSession,
+  SessionContext,
+} from '../../workers/session/session-context.ts';
 import { FtpClient, type FtpClientOptions } from './ftp-client.ts';
 
 export interface FtpFixtureOptions {
@@ -115,7 +123,10 @@ function serve(
   socket: Socket,
   config: ServerConfig,
   options: FtpFixtureOptions,
-  state: Pick<FtpFixture, 'base' | 'records' | 'transfers' | 'lines' | 'sessions' | 'sockets' | 'outcomes' | 'facts'>,
+  state: Pick<
+    FtpFixture,
+    'base' | 'records' | 'transfers' | 'lines' | 'sessions' | 'sockets' | 'outcomes' | 'facts'
+  >,
 ): void {
   const facts = factsOf(socket, options, state.sessions.length + 1);
   const principal: Principal = {

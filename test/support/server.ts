@@ -5,7 +5,16 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -128,7 +137,10 @@ export async function startChildServer(
   };
   t.after(stop);
   await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`the server did not start:\n${stderr}`)), START_TIMEOUT_MS);
+    const timer = setTimeout(
+      () => reject(new Error(`the server did not start:\n${stderr}`)),
+      START_TIMEOUT_MS,
+    );
     child.stderr.on('data', (chunk: string) => {
       stderr += chunk;
       if (!stderr.includes('standalone mode STARTUP')) return;
@@ -158,7 +170,8 @@ export async function prepare(
   const ports = await freePorts(count);
   if (/@(EC|RSA)_(CERT|KEY)@/.test(config)) await writeCertificates(directory);
   const configFile = join(directory, 'lockgate.conf');
-  const writeConfig = (text: string): void => writeFileSync(configFile, fill(text, directory, ports), { mode: 0o600 });
+  const writeConfig = (text: string): void =>
+    writeFileSync(configFile, fill(text, directory, ports), { mode: 0o600 });
   writeConfig(config);
   return {
     host: '127.0.0.1',
@@ -182,7 +195,8 @@ function fill(text: string, directory: string, ports: readonly number[]): string
     RSA_CERT: join(directory, 'rsa.pem'),
     RSA_KEY: join(directory, 'rsa.key'),
   };
-  for (const [index, port] of ports.entries()) values[index === 0 ? 'PORT' : `PORT${index + 1}`] = String(port);
+  for (const [index, port] of ports.entries())
+    values[index === 0 ? 'PORT' : `PORT${index + 1}`] = String(port);
   return text.replace(/@([A-Z_]+\d*)@/g, (whole, name: string) => {
     const value = values[name];
     assert.ok(value !== undefined, `the test configuration has an unknown placeholder ${whole}`);
@@ -213,7 +227,10 @@ async function writeCertificates(directory: string): Promise<void> {
   const now = new Date();
   certificates ??= Promise.all([createSelfSigned('ec', now), createSelfSigned('rsa', now)]);
   const [ec, rsa] = await certificates;
-  for (const [name, pair] of [['ec', ec], ['rsa', rsa]] as const) {
+  for (const [name, pair] of [
+    ['ec', ec],
+    ['rsa', rsa],
+  ] as const) {
     writeFileSync(join(directory, `${name}.pem`), pair.certificatePem);
     writeFileSync(join(directory, `${name}.key`), pair.keyPem, { mode: 0o600 });
   }

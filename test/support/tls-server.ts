@@ -88,7 +88,9 @@ class Harness implements TlsServer {
   constructor(config: ServerConfig, home: string) {
     this.config = config;
     this.home = home;
-    this.#server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => this.#accept(socket));
+    this.#server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) =>
+      this.#accept(socket),
+    );
   }
 
   get port(): number {
@@ -181,13 +183,21 @@ class TestServices implements MainServices {
 
   inquireUser(inquiry: { loginName: string }): ReturnType<MainServices['inquireUser']> {
     const known = PASSWORDS.has(inquiry.loginName);
-    const answer = { anonymous: null, passwordRequired: true, user: inquiry.loginName, home: known ? this.#home : null };
+    const answer = {
+      anonymous: null,
+      passwordRequired: true,
+      user: inquiry.loginName,
+      home: known ? this.#home : null,
+    };
     return Promise.resolve(answer as Awaited<ReturnType<MainServices['inquireUser']>>);
   }
 
   login(claim: Parameters<MainServices['login']>[0]): ReturnType<MainServices['login']> {
     const right = PASSWORDS.get(claim.loginName) === claim.password || claim.verifiedByCertificate;
-    if (!right) return Promise.resolve({ ok: false, code: 'bad-credentials', disconnect: false } as Awaited<ReturnType<MainServices['login']>>);
+    if (!right)
+      return Promise.resolve({ ok: false, code: 'bad-credentials', disconnect: false } as Awaited<
+        ReturnType<MainServices['login']>
+      >);
     const gid = process.getgid?.() ?? 0;
     const account: Account = {
       user: claim.loginName,
@@ -199,7 +209,9 @@ class TestServices implements MainServices {
       home: this.#home,
       shell: '/bin/sh',
     } as Account;
-    return Promise.resolve({ ok: true, account, anonymous: null } as Awaited<ReturnType<MainServices['login']>>);
+    return Promise.resolve({ ok: true, account, anonymous: null } as Awaited<
+      ReturnType<MainServices['login']>
+    >);
   }
 
   admitLogin(): Promise<{ ok: true }> {

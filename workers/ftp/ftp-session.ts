@@ -1,35 +1,20 @@
 /**
- * One FTP session: state, the serial command loop, and how it ends. Policy stands in the command rows and gates.ts,
- * bytes in control-connection.ts, the login dialogue in login.ts.
+ * One FTP session: the serial command loop, and how it ends. Its state stands in session-state.ts, policy in the
+ * command rows and gates.ts, bytes in control-connection.ts, the login dialogue in login.ts.
  */
 import type { EndReason } from '../../src/actor/messages.ts';
-import type { EffectiveConfig, PathConfig } from '../../src/config/effective-config.ts';
-import { appliesTo } from '../../src/config/name-expression.ts';
-import type { Settings } from '../../src/config/server-config.ts';
 import type { ProtocolSession, SessionContext } from '../session/session-context.ts';
 import { FsError } from '../vfs/fs-error.ts';
-import type { VirtualFileSystem, VirtualPath } from '../vfs/types.ts';
 import type { ControlInput } from './command-queue.ts';
 import { CommandRate } from './command-rate.ts';
 import type { FtpCommand } from './command.ts';
-import { ftpCommands } from './commands/index.ts';
-import { SocketControlConnection } from './control-connection.ts';
-import { createDataConnections } from './data-connection.ts';
-import { MLST_FACT_NAMES, selectFacts } from './fact-names.ts';
 import { passGates, type ReceivedCommand } from './gates.ts';
 import { greeting } from './greeting.ts';
 import { replyForFsError } from './reply-for-error.ts';
-import type {
-  ActiveTransfer,
-  DataConnections,
-  FtpSession,
-  LoggedDetails,
-  LoginState,
-  SessionProtection,
-} from './session-types.ts';
+import { lastReply, noteEnd, type Outcome } from './session-end.ts';
+import { noDetails, SessionState } from './session-state.ts';
 import { StatusReporter } from './status-reporter.ts';
-import { SessionTimers, timeoutDirectives, timeoutReply, type TimeoutKind } from './timers.ts';
-import { createSessionProtection } from './tls/session-protection.ts';
+import { timeoutDirectives, timeoutReply, type TimeoutKind } from './timers.ts';
 import { foreignProtocol } from './wire/command-line.ts';
 import { reply, type Reply } from './wire/reply.ts';
 
@@ -41,54 +26,12 @@ const ABORT_TIMEOUT_MS = 5_000;
 
 const GARBAGE_REPLY = reply(500, 'Invalid command: try being more creative');
 
-interface Outcome {
-  readonly reason: EndReason;
-  readonly detail: string | null;
-}
-
-/** %E of ExtendedLog. */
-const endTexts: Readonly<Record<EndReason, string>> = {
-  quit: 'Quit',
-  'peer-closed': 'Read EOF from client',
-  timeout: 'Timeout exceeded',
-  'protocol-error': 'Module-specific policy',
-  policy: 'Configured policy',
-  refused: 'Session initialized failed',
-  kicked: 'Terminated by signal',
-  shutdown: 'Server shutting down',
-  error: 'Application error',
-};
-
 /** FTP on one accepted socket; `run` greets, serves and closes it. */
 export function createFtpSession(context: SessionContext): ProtocolSession {
   return new FtpProtocolSession(context);
 }
 
-class FtpProtocolSession implements FtpSession, ProtocolSession {
-  readonly context: SessionContext;
-  readonly control: SocketControlConnection;
-  readonly protection: SessionProtection;
-  readonly data: DataConnections;
-  readonly commands: ReadonlyMap<string, FtpCommand> = ftpCommands;
-  transferType: 'ascii' | 'binary';
-  restartOffset = 0;
-  range: { readonly start: number; readonly end: number } | null = null;
-  renameFrom: VirtualPath | null = null;
-  requestedHost: string | null = null;
-  epsvAll = false;
-  mlstFacts: readonly string[];
-  utf8: boolean;
-  logged: LoggedDetails = noDetails();
-
-  #config: EffectiveConfig;
-  #login: LoginState = { kind: 'new' };
-  #transfer: ActiveTransfer | null = null;
-  #directory: {
-    readonly path: VirtualPath;
-    readonly of: EffectiveConfig;
-    readonly config: PathConfig;
-  } | null = null;
-  #timers: SessionTimers;
+class FtpProtocolSession extends SessionState implements ProtocolSession {
   #status: StatusReporter;
   #rate = new CommandRate();
   #currentCommand = '';
@@ -106,24 +49,9 @@ class FtpProtocolSession implements FtpSession, ProtocolSession {
   #graceTimer: NodeJS.Timeout | null = null;
   #cutSleep: (() => void) | null = null;
   #bug: { readonly error: unknown } | null = null;
-  #controlBytes = { received: 0, sent: 0 };
 
   constructor(context: SessionContext) {
-    this.context = context;
-    this.#config = context.config;
-    const { settings } = context.config;
-    this.transferType = settings.defaultTransferMode;
-    this.mlstFacts = defaultFacts(settings);
-    this.utf8 = settings.useEncoding;
-    this.control = new SocketControlConnection(context.socket, settings.commandBufferSize, {
-      onActivity: () => this.#noteActivity(),
-    });
-    this.protection = createSessionProtection(this);
-    this.data = createDataConnections(this);
-    this.#timers = new SessionTimers({
-      isTransferring: () => this.#transfer !== null,
-      expired: (kind, seconds) => this.#timedOut(kind, seconds),
-    });
+    super(context);
     this.#status = new StatusReporter(
       context.services,
       () => this.#readStatus(),
@@ -131,78 +59,11 @@ class FtpProtocolSession implements FtpSession, ProtocolSession {
     );
   }
 
-  get config(): EffectiveConfig {
-    return this.#config;
-  }
-
-  get settings(): Settings {
-    return this.#config.settings;
-  }
-
-  get login(): LoginState {
-    return this.#login;
-  }
-
-  get vfs(): VirtualFileSystem {
-    if (this.#login.kind !== 'logged-in') throw new Error('a command asked for files before login');
-    return this.#login.vfs;
-  }
-
-  get activeTransfer(): ActiveTransfer | null {
-    return this.#transfer;
-  }
-
-  set activeTransfer(transfer: ActiveTransfer | null) {
-    this.#transfer = transfer;
-    // Bytes that came before the transfer was known may hold an ABOR already.
-    if (transfer === null) this.#timers.transferred();
-    else queueMicrotask(() => this.#noteActivity());
-  }
-
-  get directoryConfig(): PathConfig {
-    const config = this.#config;
-    if (this.#login.kind !== 'logged-in') return config;
-    const path = this.#login.vfs.cwd;
-    if (this.#directory?.path !== path || this.#directory.of !== config) {
-      this.#directory = { path, of: config, config: this.#readDirectoryConfig(this.#login.vfs) };
-    }
-    return this.#directory.config;
-  }
-
-  reply(value: Reply): Promise<boolean> {
+  override reply(value: Reply): Promise<boolean> {
     return this.#muted ? Promise.resolve(false) : this.control.send(value);
   }
 
-  noteTransfer(): void {
-    this.#timers.transferred();
-  }
-
-  useConfig(config: EffectiveConfig): void {
-    const before = this.settings;
-    this.#config = config;
-    const { settings } = config;
-    this.control.setCommandLimit(settings.commandBufferSize);
-    // What the client chose itself (OPTS, TYPE) stays unless the configuration says something new about it.
-    if (settings.defaultTransferMode !== before.defaultTransferMode)
-      this.transferType = settings.defaultTransferMode;
-    if (settings.factsDefault !== before.factsDefault) this.mlstFacts = defaultFacts(settings);
-    if (settings.useEncoding !== before.useEncoding) this.utf8 = settings.useEncoding;
-    this.#applyEnvironment();
-    this.context.configChanged(config);
-    if (this.#login.kind === 'logged-in') this.#login.vfs.useConfig(config);
-    this.protection.configChanged();
-  }
-
-  setLogin(state: LoginState): void {
-    this.#login = state;
-    if (state.kind !== 'logged-in') return;
-    const { settings, principal } = this.#config;
-    const session = settings.timeoutSession.find((entry) => appliesTo(entry.appliesTo, principal));
-    this.#timers.loggedIn(settings.timeoutIdle, settings.timeoutNoTransfer, session?.value ?? 0);
-    this.#status.changed();
-  }
-
-  end(reason: 'quit' | 'protocol-error' | 'policy' | 'timeout', detail: string | null = null): void {
+  override end(reason: 'quit' | 'protocol-error' | 'policy' | 'timeout', detail: string | null = null): void {
     this.#endAfterReply ??= { reason, detail };
     if (this.#serving === null) this.#finish(this.#endAfterReply);
   }
@@ -236,6 +97,7 @@ class FtpProtocolSession implements FtpSession, ProtocolSession {
       void this.control.send(lastReply(text));
     }
     this.#finish({ reason: 'error', detail: null });
+    this.#dropTransfer();
     this.control.close().catch(() => this.control.destroy());
   }
 
@@ -243,8 +105,8 @@ class FtpProtocolSession implements FtpSession, ProtocolSession {
     const { settings, socket } = { settings: this.settings, socket: this.context.socket };
     socket.setNoDelay(settings.tcpNoDelay);
     if (settings.socketOptions.keepAlive) socket.setKeepAlive(true);
-    this.#applyEnvironment();
-    this.#timers.connected(settings.timeoutLogin, settings.timeoutIdle);
+    this.applyEnvironment();
+    this.timers.connected(settings.timeoutLogin, settings.timeoutIdle);
     if (settings.tlsEngine && settings.tlsOptions.includes('UseImplicitSSL')) {
       if (!(await this.protection.acceptImplicit())) {
         this.#finish({ reason: 'protocol-error', detail: 'TLS handshake failed' });
@@ -273,7 +135,7 @@ class FtpProtocolSession implements FtpSession, ProtocolSession {
 
   async #serve(input: ControlInput): Promise<void> {
     try {
-      this.#timers.commandReceived();
+      this.timers.commandReceived();
       if (input.kind === 'overlong') return await this.#refuseOverlong();
       this.#overlongLines = 0;
       const limit = this.settings.maxCommandRate;
@@ -302,7 +164,7 @@ class FtpProtocolSession implements FtpSession, ProtocolSession {
     const answer = answering instanceof Promise ? await answering : answering;
     if (overtaken !== null && answer.code !== 211 && answer.code !== 213) await overtaken;
     await this.reply(answer);
-    this.#countControlBytes();
+    this.countControlBytes();
     this.context.log.command({
       verb: received.verb,
       argument: received.argument,
@@ -336,8 +198,8 @@ class FtpProtocolSession implements FtpSession, ProtocolSession {
     throw error;
   }
 
-  #noteActivity(): void {
-    const transfer = this.#transfer;
+  protected override noteActivity(): void {
+    const transfer = this.activeTransfer;
     if (transfer === null || this.#urgent !== null || this.#outcome !== null) return;
     const input = this.control.takeFirst((candidate) => this.#passesTransfers(candidate));
     if (input?.kind === 'command') {
@@ -356,7 +218,7 @@ class FtpProtocolSession implements FtpSession, ProtocolSession {
     } finally {
       this.#urgent = null;
     }
-    this.#noteActivity();
+    this.noteActivity();
   }
 
   #passesTransfers(input: ControlInput): boolean {
@@ -381,7 +243,7 @@ class FtpProtocolSession implements FtpSession, ProtocolSession {
     return true;
   }
 
-  #timedOut(kind: TimeoutKind, seconds: number): void {
+  protected override timedOut(kind: TimeoutKind, seconds: number): void {
     const outcome = { reason: 'timeout', detail: timeoutDirectives[kind] } as const;
     this.#sayAndEnd(timeoutReply(kind, seconds), outcome, 'timeout');
   }
@@ -397,7 +259,7 @@ class FtpProtocolSession implements FtpSession, ProtocolSession {
 
   /** A running transfer says its own 426 first; any other command's reply gives way to the last words. */
   async #say(words: Reply, cause: 'shutdown' | 'timeout'): Promise<void> {
-    const transfer = this.#transfer;
+    const transfer = this.activeTransfer;
     if (transfer !== null) {
       await Promise.race([transfer.abort(cause), this.#sleep(ABORT_TIMEOUT_MS)]);
       this.#cutSleep?.();
@@ -414,8 +276,7 @@ class FtpProtocolSession implements FtpSession, ProtocolSession {
 
   #setOutcome(outcome: Outcome): void {
     this.#outcome = outcome;
-    const text = endTexts[outcome.reason];
-    this.context.facts.endReason = outcome.detail === null ? text : `${text}: ${outcome.detail}`;
+    noteEnd(this.context, outcome);
   }
 
   #wake(): void {
@@ -426,8 +287,12 @@ class FtpProtocolSession implements FtpSession, ProtocolSession {
   #crash(error: unknown): void {
     this.#bug ??= { error };
     this.#finish({ reason: 'error', detail: null });
-    const transfer = this.#transfer;
-    if (transfer !== null) transfer.abort('shutdown').catch(() => this.data.close());
+    this.#dropTransfer();
+  }
+
+  /** After a bug nothing may keep the session: where the transfer does not end by itself, its connection is taken away. */
+  #dropTransfer(): void {
+    this.activeTransfer?.abort('shutdown').catch(() => this.data.close());
   }
 
   #sleep(milliseconds: number): Promise<void> {
@@ -442,60 +307,18 @@ class FtpProtocolSession implements FtpSession, ProtocolSession {
   }
 
   #release(): void {
-    this.#timers.stop();
+    this.timers.stop();
     this.#status.stop();
     if (this.#graceTimer !== null) clearTimeout(this.#graceTimer);
     this.data.close();
     this.protection.close();
-    if (this.#login.kind === 'logged-in') this.#login.vfs.close();
-    this.#countControlBytes();
-  }
-
-  #applyEnvironment(): void {
-    const { environment } = this.context.facts;
-    for (const { name, value } of this.settings.setEnv) {
-      if (value === null) environment.delete(name);
-      else environment.set(name, value);
-    }
-  }
-
-  #readDirectoryConfig(vfs: VirtualFileSystem): PathConfig {
-    try {
-      return vfs.configFor(vfs.cwd);
-    } catch (error) {
-      // The directory is gone or locked away: what holds for the session holds here.
-      if (error instanceof FsError) return this.#config;
-      throw error;
-    }
+    if (this.login.kind === 'logged-in') this.login.vfs.close();
+    this.countControlBytes();
   }
 
   #readStatus(): { user: string | null; command: string; directory: string; protocol: string } {
     const { facts } = this.context;
-    const directory = this.#login.kind === 'logged-in' ? this.#login.vfs.cwd : '/';
+    const directory = this.login.kind === 'logged-in' ? this.login.vfs.cwd : '/';
     return { user: facts.user, command: this.#currentCommand, directory, protocol: facts.protocol };
   }
-
-  /** Control bytes count as raw bytes of the session; the data connections add theirs themselves. */
-  #countControlBytes(): void {
-    const { facts, socket } = this.context;
-    const { bytesRead, bytesWritten } = socket;
-    facts.rawBytesIn += bytesRead - this.#controlBytes.received;
-    facts.rawBytesOut += bytesWritten - this.#controlBytes.sent;
-    this.#controlBytes.received = bytesRead;
-    this.#controlBytes.sent = bytesWritten;
-  }
-}
-
-function noDetails(): LoggedDetails {
-  return { realPath: null, clientPath: null, renameFrom: null, transfer: null };
-}
-
-function defaultFacts(settings: Settings): readonly string[] {
-  return settings.factsDefault === null ? MLST_FACT_NAMES : selectFacts(settings.factsDefault);
-}
-
-/** Main words what is said at the end; a text without a code gets 421 (RFC 959: service not available, closing). */
-function lastReply(text: string): Reply {
-  const coded = /^(\d{3}) (.*)$/s.exec(text);
-  return coded === null ? reply(421, text) : reply(Number(coded[1]), coded[2] ?? '');
 }

@@ -26,16 +26,31 @@ export interface PassiveListener {
 
 /** Ports tried in one go before other sessions get their turn. */
 const PORTS_PER_TURN = 64;
+/** The range Linux gives outgoing connections; IANA's dynamic ports begin at 49152. */
+const EPHEMERAL = { min: 32_768, max: 60_999 };
+const EPHEMERAL_DRAWS = 8;
 /** One client is expected; a few strangers may knock before it. */
 const BACKLOG = 4;
 
 /** Listens; null when no port could be bound. */
 export async function listenPassive(options: PassiveListenerOptions): Promise<PassiveListener | null> {
-  if (options.range === null) return tryListen(options, 0);
+  if (options.range === null) return listenAnywhere(options);
   const listener = await searchRange(options, options.range.min, options.range.max);
   if (listener !== null) return listener;
   options.onExhausted();
-  return options.whenExhausted === 'refuse' ? null : tryListen(options, 0);
+  return options.whenExhausted === 'refuse' ? null : listenAnywhere(options);
+}
+
+/**
+ * The system's own choice (port 0) skips every port that is in TIME_WAIT and slows to milliseconds when thousands are,
+ * as after many small transfers; a port named outright may be in TIME_WAIT. So a few are drawn first.
+ */
+function listenAnywhere(options: PassiveListenerOptions): PassiveListener | null {
+  for (let draw = 0; draw < EPHEMERAL_DRAWS; draw += 1) {
+    const listener = tryListen(options, randomInt(EPHEMERAL.min, EPHEMERAL.max + 1));
+    if (listener !== null) return listener;
+  }
+  return tryListen(options, 0);
 }
 
 /** A random start keeps ports hard to guess; going on from there tries every port of the range once. */
@@ -56,7 +71,7 @@ async function searchRange(
 
 /**
  * Binding is synchronous (BoundSocket) and sets SO_REUSEADDR, so a port whose last connection is in TIME_WAIT is free
- * at once. Two threads can still both bind and only one listen: the loser's error arrives later, through onError.
+ * at once.
  */
 function tryListen(options: PassiveListenerOptions, port: number): PassiveListener | null {
   let bound: BoundSocket;
@@ -74,7 +89,17 @@ function tryListen(options: PassiveListenerOptions, port: number): PassiveListen
   });
   const listening = bound.address().port;
   server.listen(bound, BACKLOG);
+  // Two threads can both bind a port, only one can listen: the other finds itself without a handle at once.
+  if (!server.listening) {
+    server.removeAllListeners('error').on('error', ignoreReported);
+    return null;
+  }
   return { port: listening, close: () => closeSilently(server) };
+}
+
+/** The failure was seen and another port is tried; the event still comes a turn later. */
+function ignoreReported(): void {
+  return;
 }
 
 function accept(server: Server, socket: Socket, options: PassiveListenerOptions): void {

@@ -60,7 +60,8 @@ export class ConfigCache {
 
 /** Structured clone loses freezing; sessions share this object, so it is frozen again. */
 function freezePlain<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value) || ArrayBuffer.isView(value)) return value;
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value) || ArrayBuffer.isView(value))
+    return value;
   if (value instanceof RegExp) return value;
   for (const inner of value instanceof Map ? value.values() : Object.values(value)) freezePlain(inner);
   return Object.freeze(value);

@@ -14,7 +14,11 @@ export interface IdentQuery {
 }
 
 /** Null: no ident server, no answer in time, an error answer, or one that does not parse. Never rejects. */
-export function askIdent(query: IdentQuery, port = IDENT_PORT, timeoutMs = IDENT_TIMEOUT_MS): Promise<string | null> {
+export function askIdent(
+  query: IdentQuery,
+  port = IDENT_PORT,
+  timeoutMs = IDENT_TIMEOUT_MS,
+): Promise<string | null> {
   return new Promise((resolve) => {
     let answer = '';
     const socket = connect({ host: query.remoteAddress, port, localAddress: query.localAddress });
@@ -37,7 +41,10 @@ export function askIdent(query: IdentQuery, port = IDENT_PORT, timeoutMs = IDENT
 }
 
 /** `6193, 23 : USERID : UNIX : stjohns`: only printable ASCII and only for the ports asked about. */
-export function parseIdentAnswer(answer: string, query: Pick<IdentQuery, 'remotePort' | 'localPort'>): string | null {
+export function parseIdentAnswer(
+  answer: string,
+  query: Pick<IdentQuery, 'remotePort' | 'localPort'>,
+): string | null {
   const line = answer.split(/\r?\n/, 1)[0] ?? '';
   const match = /^\s*(\d+)\s*,\s*(\d+)\s*:\s*USERID\s*:[^:]*:\s*([\x21-\x7e]{1,512})\s*$/.exec(line);
   if (match === null) return null;

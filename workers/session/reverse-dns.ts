@@ -48,18 +48,22 @@ export class PeerNames {
   #lookUpInTime(address: string): Promise<string> {
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, this.#timeoutMs, address);
-      this.#lookUp(address).then(
-        (name) => resolve(name ?? address),
-        // No PTR record, no server, a refusal: the address serves as the name.
-        () => resolve(address),
-      ).finally(() => clearTimeout(timer));
+      this.#lookUp(address)
+        .then(
+          (name) => resolve(name ?? address),
+          // No PTR record, no server, a refusal: the address serves as the name.
+          () => resolve(address),
+        )
+        .finally(() => clearTimeout(timer));
     });
   }
 
   async #lookUp(address: string): Promise<string | null> {
     const [name] = await this.#resolver.reverse(address);
     if (name === undefined || !HOST_NAME.test(name) || LOOKS_NUMERIC.test(name)) return null;
-    const forward = isIPv6(address) ? await this.#resolver.resolve6(name) : await this.#resolver.resolve4(name);
+    const forward = isIPv6(address)
+      ? await this.#resolver.resolve6(name)
+      : await this.#resolver.resolve4(name);
     return forward.some((candidate) => sameAddress(candidate, address)) ? name.toLowerCase() : null;
   }
 }

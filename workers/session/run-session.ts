@@ -2,7 +2,13 @@
  * One session from accepted socket to its end: configuration, virtual host, names, logs, then the protocol. An error that
  * nobody caught ends this session with 421 and touches no other.
  */
-import type { EndReason, MainServices, SessionControl, SessionEnd, SessionTask } from '../../src/actor/messages.ts';
+import type {
+  EndReason,
+  MainServices,
+  SessionControl,
+  SessionEnd,
+  SessionTask,
+} from '../../src/actor/messages.ts';
 import { connectCalls, serveCalls, type Deadlines } from '../../src/actor/rpc.ts';
 import { classOf } from '../../src/config/class-match.ts';
 import { createEffectiveConfig, type EffectiveConfig } from '../../src/config/effective-config.ts';
@@ -102,7 +108,8 @@ class Session implements SessionScope, SessionControl {
   /** An error of ours, thrown anywhere in this session's code. Logged with its stack, answered 421, contained here. */
   fail(error: unknown): void {
     const text = `session ${this.#task.sessionId}: internal error, the session is ended`;
-    if (this.#operations !== null) this.#operations.error({ err: error, session: this.#task.sessionId }, text);
+    if (this.#operations !== null)
+      this.#operations.error({ err: error, session: this.#task.sessionId }, text);
     else process.stderr.write(`lockgate: ${text}: ${error instanceof Error ? error.stack : String(error)}\n`);
     if (this.#hasFailed) return;
     this.#hasFailed = true;
@@ -177,7 +184,14 @@ class Session implements SessionScope, SessionControl {
   /** Reverse name, class and ident answer; all bounded. */
   async #identifyPeer(config: ServerConfig, virtualHost: number): Promise<EffectiveConfig> {
     const task = this.#task;
-    const anonymousPeer = { address: task.remoteAddress, hostName: task.remoteAddress, className: null, user: null, groups: [], authenticated: false };
+    const anonymousPeer = {
+      address: task.remoteAddress,
+      hostName: task.remoteAddress,
+      className: null,
+      user: null,
+      groups: [],
+      authenticated: false,
+    };
     const host = config.virtualHosts[virtualHost]!;
     const { settings } = createEffectiveConfig(config, host, anonymousPeer);
     const [hostName, identUser] = await Promise.all([

@@ -74,7 +74,11 @@ function tableOf(path: string, kind: 'users' | 'groups'): NameTable {
   return read.table;
 }
 
-function readTable(path: string, kind: 'users' | 'groups', known: CachedTable | undefined): Omit<CachedTable, 'checkedAt'> {
+function readTable(
+  path: string,
+  kind: 'users' | 'groups',
+  known: CachedTable | undefined,
+): Omit<CachedTable, 'checkedAt'> {
   try {
     const { mtimeMs, size } = statSync(path);
     const version = `${mtimeMs}/${size}`;

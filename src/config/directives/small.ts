@@ -4,6 +4,7 @@ import { works, type DirectiveRow, type ParseInput } from '../directive-row.ts';
 import type { Settings } from '../server-config.ts';
 import {
   absolutePath,
+  absolutePathOrNone,
   choice,
   expectCount,
   integer,
@@ -171,6 +172,17 @@ export const SMALL: readonly DirectiveRow[] = [
     defaultText: 'none',
     parse: absolutePath,
     summary: 'The embedded user store that `lockgate user` manages.',
+  }),
+  works({
+    name: 'LockgateLog',
+    key: 'structuredLog',
+    merge: 'replace',
+    module: 'mod_lockgate',
+    contexts: S,
+    syntax: 'LockgateLog path|none',
+    defaultText: 'none',
+    parse: absolutePathOrNone,
+    summary: 'Everything the server logs as JSON lines, one object each, with session and client.',
   }),
   works({
     name: 'LockgatePassivePortsExhausted',

@@ -182,6 +182,8 @@ export const CORE_VALID: readonly ValidCase[] = [
   ['RLimitOpenFiles session 1024 max', { soft: 1024, hard: Number.POSITIVE_INFINITY }],
   ['LockgateUserStore /var/lib/lockgate/users.db', '/var/lib/lockgate/users.db'],
   ['LockgatePassivePortsExhausted refuse', 'refuse'],
+  ['LockgateLog /var/log/lockgate.json', '/var/log/lockgate.json'],
+  ['LockgateLog none', null],
   ['LockgateWorkers 4', 4],
   ['LockgateTransferBuffer 512 Kb', 512 * 1024],
 ];
@@ -283,6 +285,7 @@ export const CORE_INVALID: readonly InvalidCase[] = [
   ['RLimitOpenFiles session', count],
   ['LockgateUserStore users.db', 'must be an absolute path: users.db'],
   ['LockgatePassivePortsExhausted wait', "unknown parameter: 'wait'"],
+  ['LockgateLog x', 'must be an absolute path: x'],
   ['LockgateWorkers 0', 'value must be between 1 and 256'],
   ['LockgateTransferBuffer 1 Kb', 'size must be between 4 Kb and 16 Mb'],
   ['LockgateTransferBuffer 1 parsec', "unknown size unit: 'parsec'"],

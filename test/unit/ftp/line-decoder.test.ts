@@ -29,11 +29,15 @@ test('several lines of one chunk come out one by one, and nothing is lost betwee
 });
 
 test('CR NUL is a CR of data, and a CR inside a line stays', () => {
-  assert.deepEqual(decode(new LineDecoder(512), [...bytes('CWD a\r'), 0, ...bytes('b\rc\r\n')]), ['CWD a\rb\rc']);
+  assert.deepEqual(decode(new LineDecoder(512), [...bytes('CWD a\r'), 0, ...bytes('b\rc\r\n')]), [
+    'CWD a\rb\rc',
+  ]);
 });
 
 test('IAC IAC is one byte 0xFF of a name', () => {
-  assert.deepEqual(decode(new LineDecoder(512), [...bytes('CWD '), IAC, IAC, ...bytes('x\r\n')]), ['CWD \xffx']);
+  assert.deepEqual(decode(new LineDecoder(512), [...bytes('CWD '), IAC, IAC, ...bytes('x\r\n')]), [
+    'CWD \xffx',
+  ]);
 });
 
 test('a 0xFF that was not doubled stays in the name', () => {
@@ -70,7 +74,11 @@ test('a subnegotiation is dropped; one that never ends does not swallow the next
 
 test('the limit counts CRLF: one byte more and the line is overlong, the next one is not', () => {
   const fits = 'x'.repeat(510);
-  assert.deepEqual(decode(new LineDecoder(512), `${fits}\r\n${fits}x\r\nNOOP\r\n`), [fits, '<overlong>', 'NOOP']);
+  assert.deepEqual(decode(new LineDecoder(512), `${fits}\r\n${fits}x\r\nNOOP\r\n`), [
+    fits,
+    '<overlong>',
+    'NOOP',
+  ]);
 });
 
 test('an endless line is reported again and again, and nothing of it is kept', () => {

@@ -38,7 +38,8 @@ test('without a class the umask holds', () => {
 });
 
 test('what is no mode is refused', () => {
-  for (const text of ['', '8', '77777', 'u', 'x+u', 'u+q', 'u+x,', '-1x', 'rw-r--r--']) assert.equal(isMode(text), false, text);
+  for (const text of ['', '8', '77777', 'u', 'x+u', 'u+q', 'u+x,', '-1x', 'rw-r--r--'])
+    assert.equal(isMode(text), false, text);
 });
 
 test('a time-val is UTC and survives the way there and back', () => {
@@ -49,7 +50,15 @@ test('a time-val is UTC and survives the way there and back', () => {
 });
 
 test('a time-val that names no day is none', () => {
-  for (const text of ['', '2024', '20230229000000', '20241301000000', '20240100000000', '20240101240000', '2024010100000x']) {
+  for (const text of [
+    '',
+    '2024',
+    '20230229000000',
+    '20241301000000',
+    '20240100000000',
+    '20240101240000',
+    '2024010100000x',
+  ]) {
     assert.equal(parseTimeVal(text), null, text);
   }
 });

@@ -17,7 +17,10 @@ test('a name with line breaks cannot forge a reply', () => {
 });
 
 test('lines put in front of a reply leave its own text last', () => {
-  assert.equal(encodeReply(withLinesBefore(reply(230, 'in'), ['Hello', 'World'])), '230-Hello\r\n World\r\n230 in\r\n');
+  assert.equal(
+    encodeReply(withLinesBefore(reply(230, 'in'), ['Hello', 'World'])),
+    '230-Hello\r\n World\r\n230 in\r\n',
+  );
   assert.equal(encodeReply(withLinesBefore(reply(230, 'in'), ['Hello'])), '230-Hello\r\n230 in\r\n');
   assert.equal(encodeReply(withLinesBefore(reply(230, 'in'), [])), '230 in\r\n');
 });
@@ -27,10 +30,16 @@ test('lines put in front of a reply with several lines keep its body', () => {
   assert.equal(encodeReply(answer), '250-x\r\n y\r\n a\r\n b\r\n250 c\r\n');
 });
 
-const parse = (line: string, encoding: BufferEncoding = 'utf8') => parseCommandLine(Buffer.from(line, encoding));
+const parse = (line: string, encoding: BufferEncoding = 'utf8') =>
+  parseCommandLine(Buffer.from(line, encoding));
 
 test('the verb is upper-cased and ends at the first space; further spaces belong to the argument', () => {
-  assert.deepEqual(parse('retr  a b '), { kind: 'command', verb: 'RETR', argument: ' a b ', wellEncoded: true });
+  assert.deepEqual(parse('retr  a b '), {
+    kind: 'command',
+    verb: 'RETR',
+    argument: ' a b ',
+    wellEncoded: true,
+  });
   assert.deepEqual(parse('  noop'), { kind: 'command', verb: 'NOOP', argument: '', wellEncoded: true });
   assert.deepEqual(parse('NOOP '), { kind: 'command', verb: 'NOOP', argument: '', wellEncoded: true });
 });

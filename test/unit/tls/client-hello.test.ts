@@ -10,7 +10,9 @@ function read(bytes: Buffer): ClientHello {
 }
 
 test('a TLS 1.3 hello gives name, protocols and version', { timeout: 10_000 }, async () => {
-  const hello = read(await recordClientHello({ servername: 'Files.Example.org', ALPNProtocols: ['ftp', 'h2'] }));
+  const hello = read(
+    await recordClientHello({ servername: 'Files.Example.org', ALPNProtocols: ['ftp', 'h2'] }),
+  );
   assert.equal(hello.serverName, 'Files.Example.org');
   assert.deepEqual(hello.alpnProtocols, ['ftp', 'h2']);
   assert.equal(hello.highestVersion, 0x0304);
@@ -44,7 +46,11 @@ test('a hello spread over small records is read as one', { timeout: 10_000 }, as
 });
 
 test('clear text, SSLv2 and other records are not hellos', () => {
-  for (const bytes of [Buffer.from('USER x\r\n'), Buffer.from([0x80, 0x2e, 1]), Buffer.from([23, 3, 3, 0, 1, 0])]) {
+  for (const bytes of [
+    Buffer.from('USER x\r\n'),
+    Buffer.from([0x80, 0x2e, 1]),
+    Buffer.from([23, 3, 3, 0, 1, 0]),
+  ]) {
     assert.equal(parseClientHello(bytes).kind, 'not-a-hello');
   }
 });

@@ -17,7 +17,10 @@ function load(path: string): X509Certificate[] {
   return parseCertificates(readFileSync(path)).map((entry) => entry.certificate);
 }
 
-function verify(client: CertificateFiles, more: Partial<ClientVerification> = {}): Promise<VerificationOutcome> {
+function verify(
+  client: CertificateFiles,
+  more: Partial<ClientVerification> = {},
+): Promise<VerificationOutcome> {
   return verifyClientCertificate({
     leaf: new X509Certificate(readFileSync(client.certificate)),
     presented: [],
@@ -36,7 +39,7 @@ function reason(outcome: VerificationOutcome): string {
 test('a certificate of a trusted authority is verified with its whole path', async () => {
   const outcome = await verify(trees.alice);
   assert.equal(reason(outcome), 'verified');
-  assert.equal((outcome as { path: unknown[] }).path.length, 3);
+  assert.equal(outcome.ok ? outcome.path.length : 0, 3);
 });
 
 test('a certificate of an unknown authority is refused', async () => {

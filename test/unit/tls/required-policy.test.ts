@@ -23,17 +23,18 @@ const values: Record<string, TlsRequired> = {
 };
 
 /** value: clear USER, clear PWD, clear LIST, LIST in TLS without PROT P, after PROT P, PROT C, PROT P, CCC. */
-const table: readonly (readonly [string, number, number, number, number, number, number, number, number])[] = [
-  ['off', 0, 0, 0, 0, 0, 200, 200, 200],
-  ['on', 550, 550, 550, 522, 0, 534, 200, 534],
-  ['ctrl', 550, 550, 550, 0, 0, 200, 200, 534],
-  ['ctrl+!data', 550, 550, 550, 0, 0, 200, 534, 534],
-  ['data', 0, 0, 522, 522, 0, 534, 200, 200],
-  ['!data', 0, 0, 0, 0, 0, 200, 534, 200],
-  ['auth', 550, 0, 0, 0, 0, 200, 200, 200],
-  ['auth+data', 550, 0, 522, 522, 0, 534, 200, 200],
-  ['auth+!data', 550, 0, 0, 0, 0, 200, 534, 200],
-];
+const table: readonly (readonly [string, number, number, number, number, number, number, number, number])[] =
+  [
+    ['off', 0, 0, 0, 0, 0, 200, 200, 200],
+    ['on', 550, 550, 550, 522, 0, 534, 200, 534],
+    ['ctrl', 550, 550, 550, 0, 0, 200, 200, 534],
+    ['ctrl+!data', 550, 550, 550, 0, 0, 200, 534, 534],
+    ['data', 0, 0, 522, 522, 0, 534, 200, 200],
+    ['!data', 0, 0, 0, 0, 0, 200, 534, 200],
+    ['auth', 550, 0, 0, 0, 0, 200, 200, 200],
+    ['auth+data', 550, 0, 522, 522, 0, 534, 200, 200],
+    ['auth+!data', 550, 0, 0, 0, 0, 200, 534, 200],
+  ];
 
 const user: PolicyCommand = { allowedInClear: false, isLoginCommand: true, usesDataConnection: false };
 const pwd: PolicyCommand = { allowedInClear: false, isLoginCommand: false, usesDataConnection: false };
@@ -71,7 +72,11 @@ for (const [value, clearUser, clearPwd, clearList, tlsList, privateList, protC, 
     assert.equal(code(null, required), clearPwd, 'unknown verb in clear');
     assert.equal(code(list, required), clearList, 'LIST in clear');
     assert.equal(code(list, required, { controlProtected: true }), tlsList, 'LIST without PROT P');
-    assert.equal(code(list, required, { controlProtected: true, dataPrivate: true }), privateList, 'LIST after PROT P');
+    assert.equal(
+      code(list, required, { controlProtected: true, dataPrivate: true }),
+      privateList,
+      'LIST after PROT P',
+    );
     assert.equal(code(user, required, { controlProtected: true }), 0, 'USER under TLS');
     assert.equal(allowsClearData(required) ? 200 : 534, protC, 'PROT C');
     assert.equal(allowsPrivateData(required) ? 200 : 534, protP, 'PROT P');

@@ -35,19 +35,41 @@ test('a matching pair, separate or in one file, is accepted without a word', asy
 
 test('an EC certificate in the RSA directive names both algorithms', async () => {
   const result = await check(`TLSRSACertificateFile ${trees.certAEc.combined}`);
-  assert.match(errors(result), new RegExp(`TLSRSACertificateFile: certificate '${trees.certAEc.combined}': expected RSA certificate, found EC`));
+  assert.match(
+    errors(result),
+    new RegExp(
+      `TLSRSACertificateFile: certificate '${trees.certAEc.combined}': expected RSA certificate, found EC`,
+    ),
+  );
 });
 
 test('a key of another certificate is refused by the name of its directive and file', async () => {
-  const result = await check(`TLSECCertificateFile ${trees.certB.certificate}\nTLSECCertificateKeyFile ${trees.certC.key}`);
-  assert.match(errors(result), new RegExp(`error checking key from TLSECCertificateKeyFile '${trees.certC.key}'`));
+  const result = await check(
+    `TLSECCertificateFile ${trees.certB.certificate}\nTLSECCertificateKeyFile ${trees.certC.key}`,
+  );
+  assert.match(
+    errors(result),
+    new RegExp(`error checking key from TLSECCertificateKeyFile '${trees.certC.key}'`),
+  );
 });
 
 test('a missing file and a file of another format are refused at start', async () => {
-  assert.match(errors(await check('TLSRSACertificateFile /nonexistent/cert.pem')), /unable to use '\/nonexistent\/cert.pem'/);
-  assert.match(errors(await check(`TLSRSACertificateFile ${trees.bundle}`)), /file contained no certificate data/);
-  assert.match(errors(await check(`${rsa}\nTLSCACertificateFile ${trees.certA.key}`)), /file contained no certificate data/);
-  assert.match(errors(await check(`${rsa}\nTLSCARevocationFile ${trees.certA.certificate}`)), /file contained no CRL data/);
+  assert.match(
+    errors(await check('TLSRSACertificateFile /nonexistent/cert.pem')),
+    /unable to use '\/nonexistent\/cert.pem'/,
+  );
+  assert.match(
+    errors(await check(`TLSRSACertificateFile ${trees.bundle}`)),
+    /file contained no certificate data/,
+  );
+  assert.match(
+    errors(await check(`${rsa}\nTLSCACertificateFile ${trees.certA.key}`)),
+    /file contained no certificate data/,
+  );
+  assert.match(
+    errors(await check(`${rsa}\nTLSCARevocationFile ${trees.certA.certificate}`)),
+    /file contained no CRL data/,
+  );
 });
 
 test('no certificate directive lets the server start and says what is missing', async () => {
@@ -57,41 +79,61 @@ test('no certificate directive lets the server start and says what is missing', 
 });
 
 test('an unusable cipher list is refused with its text', async () => {
-  await assert.rejects(check(`${rsa}\nTLSCipherSuite NOSUCHCIPHER`), /unable to use ciphersuite 'NOSUCHCIPHER'/);
+  await assert.rejects(
+    check(`${rsa}\nTLSCipherSuite NOSUCHCIPHER`),
+    /unable to use ciphersuite 'NOSUCHCIPHER'/,
+  );
 });
 
 test('old protocol versions are warned about unless weak security is allowed', async () => {
   const listed = `${rsa}\nTLSProtocol TLSv1 TLSv1.1 TLSv1.2`;
   const warned = await check(listed);
   assert.equal(errors(warned), '');
-  assert.equal(warned.warnings.filter((line) => /TLSProtocol TLSv1(\.1)? is not offered/.test(line)).length, 2);
+  assert.equal(
+    warned.warnings.filter((line) => /TLSProtocol TLSv1(\.1)? is not offered/.test(line)).length,
+    2,
+  );
   assert.deepEqual((await check(`${listed}\nTLSOptions AllowWeakSecurity`)).warnings, []);
-  assert.ok((await check(`${rsa}\nTLSProtocol TLSv1`)).warnings.some((line) => /no usable protocol version/.test(line)));
+  assert.ok(
+    (await check(`${rsa}\nTLSProtocol TLSv1`)).warnings.some((line) =>
+      /no usable protocol version/.test(line),
+    ),
+  );
 });
 
 test('an unreadable chain file is logged and the server starts', async () => {
   const result = await check(`${rsa}\nTLSCertificateChainFile /nonexistent/chain.pem`);
   assert.equal(errors(result), '');
-  assert.match(result.logLines.map((line) => line.text).join('\n'), /unable to read certificate chain '\/nonexistent\/chain.pem'/);
+  assert.match(
+    result.logLines.map((line) => line.text).join('\n'),
+    /unable to read certificate chain '\/nonexistent\/chain.pem'/,
+  );
 });
 
 const encrypted = `TLSRSACertificateFile ${trees.certA.certificate}\nTLSRSACertificateKeyFile ${trees.encryptedKey}`;
 
-test('a pass phrase provider gets server and key type, and unlocks the key', { timeout: 20_000 }, async () => {
-  const arguments_ = join(trees.directory, 'provider-arguments');
-  const path = program('provider', `echo "$1 $2" > ${arguments_}\necho '${trees.passPhrase}'`);
-  const result = await check(`${encrypted}\nTLSPassPhraseProvider ${path}`);
-  assert.equal(errors(result), '');
-  const { readFileSync } = await import('node:fs');
-  assert.equal(readFileSync(arguments_, 'utf8').trim(), 'tests:2121 RSA');
-  const key = Buffer.from(result.secretFiles.get(trees.encryptedKey) ?? []).toString();
-  assert.match(key, /BEGIN PRIVATE KEY/);
-});
+test(
+  'a pass phrase provider gets server and key type, and unlocks the key',
+  { timeout: 20_000 },
+  async () => {
+    const arguments_ = join(trees.directory, 'provider-arguments');
+    const path = program('provider', `echo "$1 $2" > ${arguments_}\necho '${trees.passPhrase}'`);
+    const result = await check(`${encrypted}\nTLSPassPhraseProvider ${path}`);
+    assert.equal(errors(result), '');
+    const { readFileSync } = await import('node:fs');
+    assert.equal(readFileSync(arguments_, 'utf8').trim(), 'tests:2121 RSA');
+    const key = Buffer.from(result.secretFiles.get(trees.encryptedKey) ?? []).toString();
+    assert.match(key, /BEGIN PRIVATE KEY/);
+  },
+);
 
 test('a wrong pass phrase ends the start without repeating it anywhere', { timeout: 20_000 }, async () => {
   const path = program('wrong-provider', 'echo wrong-secret-phrase');
   const result = await check(`${encrypted}\nTLSPassPhraseProvider ${path}`);
-  assert.match(errors(result), new RegExp(`unable to use RSA certificate key in '${trees.encryptedKey}', exiting`));
+  assert.match(
+    errors(result),
+    new RegExp(`unable to use RSA certificate key in '${trees.encryptedKey}', exiting`),
+  );
   assert.doesNotMatch(errors(result) + result.warnings.join(), /wrong-secret-phrase/);
 });
 
@@ -115,7 +157,10 @@ test('PKCS#12 bundles load with and without pass phrase', { timeout: 20_000 }, a
   const result = await check(`TLSPKCS12File ${trees.encryptedBundle}`, { prompt });
   assert.equal(errors(result), '');
   assert.equal(result.pkcs12PassPhrases.get(trees.encryptedBundle), trees.passPhrase);
-  assert.match(errors(await check(`TLSPKCS12File ${trees.encryptedBundle}`)), /unable to use PKCS12 certificate key/);
+  assert.match(
+    errors(await check(`TLSPKCS12File ${trees.encryptedBundle}`)),
+    /unable to use PKCS12 certificate key/,
+  );
 });
 
 test('different header and library versions give one line, equal ones none', () => {

@@ -174,9 +174,9 @@ test('credentials come back after success, after an error and after nesting', { 
     withRootCredentials(() => assert.match(threadStatus().uids, /\b0$/));
     assert.deepEqual(threadStatus(), inside);
   });
-  assert.equal(threadStatus().uids, before.uids);
+  assert.deepEqual(threadStatus(), before);
   assert.throws(() => withCredentials(credentials, () => assert.fail('on purpose')), /on purpose/);
-  assert.equal(threadStatus().uids, before.uids);
+  assert.deepEqual(threadStatus(), before);
 });
 
 test(

@@ -24,7 +24,12 @@ function splitPath(argument: string): { readonly head: string; readonly path: st
 }
 
 /** Runs the change; errors name the path, not the whole argument. */
-function onPath(session: FtpSession, argument: string, verb: string, change: (path: VirtualPath) => void): Reply | null {
+function onPath(
+  session: FtpSession,
+  argument: string,
+  verb: string,
+  change: (path: VirtualPath) => void,
+): Reply | null {
   try {
     const path = session.vfs.resolve(argument);
     session.logged.clientPath = path;
@@ -42,7 +47,9 @@ function modifyTime(session: FtpSession, argument: string): Reply {
   if (parts === null) return WRONG_COUNT;
   const time = parseTimeVal(parts.head);
   if (time === null) return reply(501, `MFMT: invalid timestamp '${parts.head}'`);
-  const refusal = onPath(session, parts.path, 'MFMT', (path) => session.vfs.setTimes(path, time, time, 'MFMT'));
+  const refusal = onPath(session, parts.path, 'MFMT', (path) =>
+    session.vfs.setTimes(path, time, time, 'MFMT'),
+  );
   return refusal ?? reply(213, `Modify=${parts.head}; ${parts.path}`);
 }
 

@@ -134,7 +134,7 @@ function acceptChoice(
     requireCertificate: wanted.require,
     // Given any list, Node refuses a client without a common protocol; other offers are to be ignored.
     alpnProtocols: settings.tlsNextProtocol && offersFtp ? ['ftp'] : [],
-    sessions: needsIds ? sessions.recorder : null,
+    sessions: needsIds ? sessions.recorder() : null,
     bridged: mayBeCleared(settings),
   };
 }

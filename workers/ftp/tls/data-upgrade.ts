@@ -73,7 +73,7 @@ async function actAsServer(request: DataRequest): Promise<TLSSocket> {
       requestCertificate: wanted.request,
       requireCertificate: wanted.require,
       alpnProtocols: [],
-      sessions: control.version < TLS_1_3 ? control.sessions.reader : null,
+      sessions: control.version < TLS_1_3 ? control.sessions.reader() : null,
       bridged: false,
     }),
   });

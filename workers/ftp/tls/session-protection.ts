@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { NO_CERTIFICATE_LINE } from '../../../crypto/tls-check.ts';
-import type { Settings, TlsOption, TlsRequired } from '../../../src/config/server-config.ts';
+import type { Settings } from '../../../src/config/server-config.ts';
 import type { VirtualPath } from '../../vfs/types.ts';
 import type { FtpCommand } from '../command.ts';
 import { DataTlsError, type FtpSession, type SessionProtection } from '../session-types.ts';
@@ -14,14 +14,9 @@ import { tlsServerSide } from './context-cache.ts';
 import { upgradeControl, type SecuredControl } from './control-upgrade.ts';
 import { secureDataConnection } from './data-upgrade.ts';
 import { refuseClientRenegotiation, renegotiateByTime } from './renegotiation.ts';
-import {
-  allowsClearControl,
-  allowsClearData,
-  allowsPrivateData,
-  judgeCommand,
-  type PolicyVerdict,
-} from './required-policy.ts';
+import { allowsClearControl, allowsClearData, allowsPrivateData } from './required-policy.ts';
 import { recordEnvironment } from './session-environment.ts';
+import { SessionPolicy } from './session-policy.ts';
 import { controlAcceptedLine, DATA_FAILED_LINE, dataAcceptedLine, negotiated } from './tls-log-lines.ts';
 
 type ControlState =
@@ -62,14 +57,11 @@ class TlsProtection implements SessionProtection {
   #clientMethod = false;
   #dataLogged = false;
   #stopRenegotiation: (() => void) | null = null;
-  /** TLSRequired and TLSOptions at connect, HOST or SNI; login sections are looked at separately. */
-  #connectionRequired: TlsRequired;
-  #options: Set<TlsOption>;
+  readonly #policy: SessionPolicy;
 
   constructor(session: FtpSession) {
     this.#session = session;
-    this.#connectionRequired = session.config.settings.tlsRequired;
-    this.#options = new Set(session.config.settings.tlsOptions);
+    this.#policy = new SessionPolicy(session);
   }
 
   get controlState(): 'clear' | 'tls' | 'cleared' {
@@ -90,7 +82,7 @@ class TlsProtection implements SessionProtection {
 
   get hasClientCertificate(): boolean {
     const { tlsUserName } = this.#settings;
-    return this.#client !== null && (tlsUserName !== null || this.#options.has('AllowDotLogin'));
+    return this.#client !== null && (tlsUserName !== null || this.#policy.options.has('AllowDotLogin'));
   }
 
   get #settings(): Settings {
@@ -101,63 +93,17 @@ class TlsProtection implements SessionProtection {
     return this.#control.kind === 'clear' ? null : this.#control.control.client;
   }
 
-  /** With AllowPerUser (or Protocols) the sections found at login decide, else the connection's own value. */
-  get #required(): TlsRequired {
-    const loggedIn = this.#session.login.kind === 'logged-in';
-    return loggedIn && this.#reevaluates ? this.#settings.tlsRequired : this.#connectionRequired;
-  }
-
-  get #reevaluates(): boolean {
-    return this.#options.has('AllowPerUser') || this.#settings.protocols !== null;
-  }
-
   configChanged(): void {
-    const { principal, anonymous, settings } = this.#session.config;
-    if (principal.user === null && anonymous === null) {
-      this.#connectionRequired = settings.tlsRequired;
-      this.#options = new Set(settings.tlsOptions);
-      return;
-    }
-    for (const option of settings.tlsOptions) this.#options.add(option);
+    this.#policy.configChanged();
   }
 
   refuse(command: FtpCommand | null, verb: string, path: VirtualPath | null): Reply | null {
-    if (!this.enabled) return null;
-    const verdict = judgeCommand(command, {
-      required: this.#required,
-      directoryData: this.#directoryData(command, path),
-      controlProtected: this.#control.kind === 'tls',
-      dataPrivate: this.#dataLevel === 'private',
-      postponed: this.#options.has('AllowPerUser') && this.#session.login.kind !== 'logged-in',
-    });
-    return this.#refusal(verdict, verb, path);
+    const control = this.#control.kind === 'tls';
+    return this.#policy.refuse(command, verb, path, { control, data: this.#dataLevel === 'private' });
   }
 
-  #refusal(verdict: PolicyVerdict, verb: string, path: VirtualPath | null): Reply | null {
-    const absent = 'SSL/TLS required but absent';
-    switch (verdict) {
-      case 'allowed':
-        return null;
-      case 'needs-tls-for-login':
-        this.#log(`${absent} for authentication, denying ${verb} command`);
-        return reply(550, 'SSL/TLS required on the control channel');
-      case 'needs-tls':
-        this.#log(`${absent} on control channel, denying ${verb} command`);
-        return reply(550, 'SSL/TLS required on the control channel');
-      case 'needs-private-data':
-        this.#log(`${absent} on data channel, denying ${verb} command`);
-        return reply(522, 'SSL/TLS required on the data channel');
-      case 'needs-private-data-here':
-        this.#log(`${verb} command denied by TLSRequired in directory '${path ?? '/'}'`);
-        return reply(522, 'SSL/TLS required on the data channel');
-    }
-  }
-
-  #directoryData(command: FtpCommand | null, path: VirtualPath | null): TlsRequired['data'] {
-    if (command?.usesDataConnection !== true || this.#dataLevel === 'private') return 'optional';
-    if (this.#session.login.kind !== 'logged-in') return 'optional';
-    const { vfs } = this.#session.login;
-    return vfs.configFor(path ?? vfs.cwd).settings.tlsRequired.data;
+  admitsLogin(): boolean {
+    return this.#policy.admitsLogin(this.#control.kind === 'tls');
   }
 
   authenticate(argument: string): Reply {
@@ -171,7 +117,7 @@ class TlsProtection implements SessionProtection {
       this.#log('Unwilling to accept AUTH after CCC for this session');
       return UNWILLING;
     }
-    if (this.#session.login.kind === 'logged-in' && !this.#options.has('AllowPerUser')) {
+    if (this.#session.login.kind === 'logged-in' && !this.#policy.options.has('AllowPerUser')) {
       const why = 'for this session unless AllowPerUser TLSOption is used';
       this.#log(`Unwilling to accept AUTH after USER/PASS authentication ${why}`);
       return UNWILLING;
@@ -198,14 +144,15 @@ class TlsProtection implements SessionProtection {
     // Everything the client sent in clear behind AUTH goes with it.
     this.#session.control.detach();
     const secured = await this.#secureControl(`${mechanism.logName} negotiation failed on control channel`);
-    if (secured && mechanism.privateData && allowsPrivateData(this.#required)) this.#dataLevel = 'private';
+    if (secured && mechanism.privateData && allowsPrivateData(this.#policy.required))
+      this.#dataLevel = 'private';
   }
 
   async acceptImplicit(): Promise<boolean> {
     this.#log('TLSOption UseImplicitSSL in effect, starting SSL/TLS handshake');
     if (!tlsServerSide(this.#session.config.server, this.#settings).ok) this.#log(NO_CERTIFICATE_LINE);
     const secured = await this.#secureControl('implicit SSL/TLS negotiation failed on control channel');
-    if (secured && allowsPrivateData(this.#required)) this.#dataLevel = 'private';
+    if (secured && allowsPrivateData(this.#policy.required)) this.#dataLevel = 'private';
     return secured;
   }
 
@@ -236,7 +183,8 @@ class TlsProtection implements SessionProtection {
     if (control.version >= TLS_1_3) return;
     this.#log('client supports secure renegotiations');
     const log = (text: string): void => this.#log(text);
-    if (!this.#options.has('AllowClientRenegotiations')) refuseClientRenegotiation(control.stream, log);
+    if (!this.#policy.options.has('AllowClientRenegotiations'))
+      refuseClientRenegotiation(control.stream, log);
     this.#stopRenegotiation = renegotiateByTime(control.stream, this.#settings, {
       log,
       timedOut: () => this.#session.end('timeout', 'TLS renegotiation'),
@@ -257,10 +205,11 @@ class TlsProtection implements SessionProtection {
     if (level === undefined || more.length > 0) return WRONG_COUNT;
     switch (level.toUpperCase()) {
       case 'C':
-        if (!allowsClearData(this.#required)) return this.#refuseLevel('C', 'requires protection');
+        if (!allowsClearData(this.#policy.required)) return this.#refuseLevel('C', 'requires protection');
         return this.#acceptLevel('clear', 'Protection set to Clear');
       case 'P':
-        if (!allowsPrivateData(this.#required)) return this.#refuseLevel('P', 'does not allow protection');
+        if (!allowsPrivateData(this.#policy.required))
+          return this.#refuseLevel('P', 'does not allow protection');
         return this.#acceptLevel('private', 'Protection set to Private');
       case 'S':
       case 'E':
@@ -287,7 +236,7 @@ class TlsProtection implements SessionProtection {
     if (this.#control.kind === 'cleared') return reply(533, 'CCC not allowed on insecure control connection');
     if (this.#session.login.kind !== 'logged-in') return reply(530, 'Please login with USER and PASS');
     const { control } = this.#control;
-    if (!allowsClearControl(this.#required) || control.bridge === null) {
+    if (!allowsClearControl(this.#policy.required) || control.bridge === null) {
       const why = 'TLSRequired setting does not allow for unprotected control channel';
       this.#log(`CCC: unwilling to accept security parameters: ${why}`);
       return UNWILLING;
@@ -349,7 +298,7 @@ class TlsProtection implements SessionProtection {
       controlCleared: state.kind === 'cleared',
       clientMethod: this.#clientMethod,
       settings: this.#settings,
-      options: this.#options,
+      options: this.#policy.options,
       log: (text) => this.#log(text),
     });
     if (!this.#dataLogged) this.#log(dataAcceptedLine(negotiated(stream)));
@@ -357,18 +306,15 @@ class TlsProtection implements SessionProtection {
     return stream;
   }
 
-  admitsLogin(): boolean {
-    if (!this.enabled || !this.#reevaluates || this.#control.kind === 'tls') return true;
-    const { auth, control } = this.#settings.tlsRequired;
-    if (!auth && !control) return true;
-    this.#log('SSL/TLS required but absent on control channel, disconnecting');
-    return false;
-  }
-
   vouchesFor(user: string, home: string | null): boolean {
     const client = this.#client;
     if (client === null || !this.hasClientCertificate) return false;
-    const login = certificateLogin(client, { ...this.#settings, tlsOptions: [...this.#options] }, user, home);
+    const login = certificateLogin(
+      client,
+      { ...this.#settings, tlsOptions: [...this.#policy.options] },
+      user,
+      home,
+    );
     for (const line of login.lines) this.#log(line);
     return login.vouches;
   }

@@ -20,14 +20,15 @@ const EXPIRY_WARNING_SECONDS = 60;
  */
 export class ControlSessions {
   readonly #sessions = new Map<string, Buffer>();
-  /** `server` option for the control handshake. */
-  readonly recorder: Server;
-  /** `server` option for data handshakes. */
-  readonly reader: Server;
 
-  constructor() {
-    this.recorder = this.#emitter(true);
-    this.reader = this.#emitter(false);
+  /** `server` option for the control handshake. */
+  recorder(): Server {
+    return this.#emitter(true);
+  }
+
+  /** `server` option for data handshakes; null: the client got no session id, there is nothing to look up. */
+  reader(): Server | null {
+    return this.#sessions.size === 0 ? null : this.#emitter(false);
   }
 
   #emitter(records: boolean): Server {
