@@ -50,10 +50,27 @@ test('no text makes a parser throw or give numbers out of range', () => {
 });
 
 test('malformed addresses are refused', () => {
-  for (const argument of ['', '1,2,3,4,5', '1,2,3,4,5,6,7', '256,0,0,1,1,1', '1,2,3,4,5,-1', '1,2,3,4,5,1e1', '+1,2,3,4,5,6']) {
+  for (const argument of [
+    '',
+    '1,2,3,4,5',
+    '1,2,3,4,5,6,7',
+    '256,0,0,1,1,1',
+    '1,2,3,4,5,-1',
+    '1,2,3,4,5,1e1',
+    '+1,2,3,4,5,6',
+  ]) {
     assert.equal(parsePortArgument(argument), null, argument);
   }
-  for (const argument of ['', '|', '||||', '|1|127.0.0.1|99999|', '|1|::1|80|', '|2|127.0.0.1|80|', '|2|fe80::1%eth0|80|', '|1|127.0.0.1|80|x']) {
+  for (const argument of [
+    '',
+    '|',
+    '||||',
+    '|1|127.0.0.1|99999|',
+    '|1|::1|80|',
+    '|2|127.0.0.1|80|',
+    '|2|fe80::1%eth0|80|',
+    '|1|127.0.0.1|80|x',
+  ]) {
     assert.equal(parseExtendedPort(argument).kind, 'malformed', argument);
   }
   assert.equal(parseExtendedPort('|3|x|80|').kind, 'unknown-protocol');
@@ -63,7 +80,8 @@ test('malformed addresses are refused', () => {
 test('REST and RANG take no negative, fractional or unsafe number', () => {
   assert.equal(parseOffset('0'), 0);
   assert.equal(parseOffset('9007199254740991'), Number.MAX_SAFE_INTEGER);
-  for (const text of ['-1', '1.5', '1e3', '', ' 1', '9007199254740992', '0x10']) assert.equal(parseOffset(text), null, text);
+  for (const text of ['-1', '1.5', '1e3', '', ' 1', '9007199254740992', '0x10'])
+    assert.equal(parseOffset(text), null, text);
   assert.deepEqual(parseRange('5 9'), { kind: 'range', start: 5, end: 9 });
   assert.equal(parseRange('1 0').kind, 'reset');
   assert.equal(parseRange('9 5').kind, 'malformed');

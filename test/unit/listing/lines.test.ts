@@ -55,7 +55,10 @@ test('neighbours with other times get their own dates', () => {
 });
 
 test('the Windows style shows directories and sizes as IIS does', () => {
-  assert.equal(line({ mode: 0o040755, name: 'pub' }, 'Windows'), '05-03-26  09:07AM       <DIR>          pub');
+  assert.equal(
+    line({ mode: 0o040755, name: 'pub' }, 'Windows'),
+    '05-03-26  09:07AM       <DIR>          pub',
+  );
   assert.equal(line({}, 'Windows'), '05-03-26  09:07AM                 4096 report.txt');
   assert.match(line({ time: Date.UTC(2026, 4, 3, 0, 5) }, 'Windows'), /12:05AM/);
   assert.match(line({ time: Date.UTC(2026, 4, 3, 12, 5) }, 'Windows'), /12:05PM/);
@@ -69,7 +72,13 @@ test('mode texts know types and special bits', () => {
 });
 
 test('human sizes have one digit below ten', () => {
-  assert.deepEqual([1023, 1024, 1536, 20_480, 5 * 2 ** 30].map(humanSize), ['1023', '1.0K', '1.5K', '20K', '5.0G']);
+  assert.deepEqual([1023, 1024, 1536, 20_480, 5 * 2 ** 30].map(humanSize), [
+    '1023',
+    '1.0K',
+    '1.5K',
+    '20K',
+    '5.0G',
+  ]);
 });
 
 test('control characters in a name cannot make a second line', () => {
@@ -94,7 +103,10 @@ test('ListOptions forces, removes and shuts options out', () => {
   assert.equal(forced.flags.dotFiles, 'all');
   assert.equal(forced.flags.recursive, false);
   const strict = parseListArgument('-aR pub', names, { ...directive, strict: true, forced: 't' });
-  assert.deepEqual([strict.flags.dotFiles, strict.flags.recursive, strict.flags.sort], ['hidden', false, 'time']);
+  assert.deepEqual(
+    [strict.flags.dotFiles, strict.flags.recursive, strict.flags.sort],
+    ['hidden', false, 'time'],
+  );
   assert.equal(strict.path, 'pub');
 });
 
@@ -131,7 +143,10 @@ test('an MLSD line has every fact in order', () => {
 });
 
 test('OPTS MLST selects facts without regard to case, and none at all', () => {
-  assert.equal(new FactLineFormatter(['SIZE', 'Type', 'nonsense']).format(entry, 'x'), 'size=42;type=file; x');
+  assert.equal(
+    new FactLineFormatter(['SIZE', 'Type', 'nonsense']).format(entry, 'x'),
+    'size=42;type=file; x',
+  );
   assert.equal(new FactLineFormatter([]).format(entry, 'x'), ' x');
 });
 
