@@ -1,17 +1,12 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { connect as connectTcp, type Socket } from 'node:net';
-import type { Duplex } from 'node:stream';
 import { after, test } from 'node:test';
-import { connect as connectTls, type TLSSocket } from 'node:tls';
+import { connect as connectTls } from 'node:tls';
 import { certificateTrees } from '../support/certificates.ts';
-import { ReplyReader } from '../support/ftp-reply-reader.ts';
+import { ClearingClient } from '../support/clearing-client.ts';
 import { startTlsServer, type TlsServer } from '../support/tls-server.ts';
-import { ControlBridge } from '../../workers/ftp/tls/control-bridge.ts';
 
 const trees = certificateTrees();
 const options = { timeout: 30_000 };
-const WAIT_MS = 5_000;
 let server: TlsServer | null = null;
 
 after(async () => {
@@ -24,72 +19,6 @@ async function start(): Promise<TlsServer> {
     `TLSEngine on\nTLSECCertificateFile ${trees.certAEc.combined}\nTLSRequired auth+data\nTLSTimeoutHandshake 5`,
   );
   return server;
-}
-
-/** A client that can leave TLS again: the server's own bridge, used from the other side. */
-class ClearingClient {
-  readonly #tcp: Socket;
-  readonly #bridge: ControlBridge;
-  #stream: Duplex;
-  #reader = new ReplyReader();
-  readonly tls: TLSSocket;
-
-  private constructor(tcp: Socket, bridge: ControlBridge, tls: TLSSocket) {
-    this.#tcp = tcp;
-    this.#bridge = bridge;
-    this.tls = tls;
-    this.#stream = tls;
-    tls.on('data', (chunk: Buffer) => this.#reader.push(chunk));
-    tls.on('error', () => tls.destroy());
-  }
-
-  static async connect(port: number, version: 'TLSv1.2' | 'TLSv1.3'): Promise<ClearingClient> {
-    const tcp = connectTcp({ port, host: '127.0.0.1' });
-    const clear = new ReplyReader();
-    const onData = (chunk: Buffer): void => clear.push(chunk);
-    tcp.on('data', onData);
-    assert.equal((await clear.next(WAIT_MS)).code, 220);
-    tcp.write('AUTH TLS\r\n');
-    assert.equal((await clear.next(WAIT_MS)).code, 234);
-    tcp.off('data', onData);
-    const bridge = new ControlBridge(tcp);
-    const tls = connectTls({
-      socket: bridge,
-      rejectUnauthorized: false,
-      minVersion: version,
-      maxVersion: version,
-    });
-    await once(tls, 'secureConnect');
-    return new ClearingClient(tcp, bridge, tls);
-  }
-
-  async command(line: string): Promise<string> {
-    this.#stream.write(`${line}\r\n`);
-    return (await this.#reader.next(WAIT_MS)).lines[0] ?? '';
-  }
-
-  /** Leaves TLS; what the server still sends under it is skipped by the bridge. */
-  leaveTls(closeNotify: boolean): void {
-    const clear = this.#bridge.clear();
-    if (closeNotify) this.tls.end();
-    this.tls.removeAllListeners('data');
-    this.#stream = clear;
-    this.#reader = new ReplyReader();
-    clear.on('data', (chunk: Buffer) => this.#reader.push(chunk));
-  }
-
-  write(bytes: string): void {
-    this.#stream.write(bytes);
-  }
-
-  nextReply(): Promise<{ readonly lines: readonly string[] }> {
-    return this.#reader.next(WAIT_MS);
-  }
-
-  destroy(): void {
-    this.tls.destroy();
-    this.#tcp.destroy();
-  }
 }
 
 for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {

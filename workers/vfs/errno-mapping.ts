@@ -58,3 +58,14 @@ export function errnoOf(error: unknown): string | null {
   // ERR_* are Node's own argument errors, not the kernel's.
   return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code) ? code : null;
 }
+
+/** What `find` finds; null where it fails because there is no such entry. */
+export function nullIfAbsent<T>(find: () => T): T | null {
+  try {
+    return find();
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return null;
+    throw error;
+  }
+}

@@ -41,7 +41,8 @@ export function createFtpAccessFiles(
   }
 
   function load(realDirectory: string, relative: string): Scope | null {
-    const pinned = jail.pin(relative === '' ? FILE_NAME : `${relative}/${FILE_NAME}`, true);
+    const pinned = jail.pinIfThere(relative === '' ? FILE_NAME : `${relative}/${FILE_NAME}`);
+    if (pinned === null) return null;
     try {
       const { stats } = pinned;
       const version = `${stats.dev}:${stats.ino}:${stats.size}:${stats.mtimeMs}:${stats.ctimeMs}`;
@@ -87,8 +88,8 @@ export function createFtpAccessFiles(
         return load(realDirectory, directory.slice(1));
       } catch (error) {
         const errno = errnoOf(error);
-        // No such file; or no such directory, or none this user may enter: then the operation itself fails as well.
-        if (errno === 'ENOENT' || errno === 'ENOTDIR' || errno === 'EACCES') return null;
+        // A directory this user may not enter: then the operation itself fails as well.
+        if (errno === 'EACCES') return null;
         if (!isDirectory(directory.slice(1))) return null;
         const file = `${realDirectory}/${FILE_NAME}`;
         warn(`${file} denies all access, it cannot be opened: ${errno ?? 'unknown error'}`);

@@ -4,7 +4,7 @@
  * rename directories inside the root has a window that the Linux jails do not have. The server says which jail it has.
  */
 import { lstatSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
-import { fsErrorOf } from './errno-mapping.ts';
+import { fsErrorOf, nullIfAbsent } from './errno-mapping.ts';
 import type { Pinned, RootJail } from './root-jail.ts';
 import { LINK_LIMIT, componentsOf } from './virtual-path.ts';
 
@@ -72,6 +72,10 @@ class PathJail implements RootJail {
       pending.push(...componentsOf(target).reverse());
     }
     return this.#pinned(trail);
+  }
+
+  pinIfThere(relative: string): Pinned | null {
+    return nullIfAbsent(() => this.pin(relative, true));
   }
 
   pinEntry(directory: Pinned, name: string): Pinned {

@@ -12,7 +12,7 @@ import {
   errnoName,
   native,
 } from '../../src/util/native.ts';
-import { fsErrorOf } from './errno-mapping.ts';
+import { fsErrorOf, nullIfAbsent } from './errno-mapping.ts';
 import { createPathJail } from './path-jail.ts';
 import { LINK_LIMIT, componentsOf } from './virtual-path.ts';
 
@@ -37,6 +37,8 @@ export interface RootJail {
    * pinned itself. Throws FsError or the system's error.
    */
   pin(relative: string, follow: boolean): Pinned;
+  /** Like `pin` with `follow`, null where there is nothing: no error is made for what is asked all the time. */
+  pinIfThere(relative: string): Pinned | null;
   /** The entry `name` of a pinned directory, a link not followed. */
   pinEntry(directory: Pinned, name: string): Pinned;
   close(): void;
@@ -183,6 +185,10 @@ abstract class DescriptorJail implements RootJail {
 
   abstract pin(relative: string, follow: boolean): Pinned;
 
+  pinIfThere(relative: string): Pinned | null {
+    return nullIfAbsent(() => this.pin(relative, true));
+  }
+
   pinEntry(directory: Pinned, name: string): Pinned {
     return this.holder.pinned(openSync(`${directory.path}/${name}`, O_PATH | constants.O_NOFOLLOW));
   }
@@ -197,8 +203,22 @@ class KernelJail extends DescriptorJail {
   override readonly kind = 'kernel';
 
   override pin(relative: string, follow: boolean): Pinned {
+    const found = this.#open(relative, follow);
+    if (typeof found === 'string') throw fsErrorOf(found);
+    return found;
+  }
+
+  override pinIfThere(relative: string): Pinned | null {
+    const found = this.#open(relative, true);
+    if (found === 'ENOENT' || found === 'ENOTDIR') return null;
+    if (typeof found === 'string') throw fsErrorOf(found);
+    return found;
+  }
+
+  /** The object, or the name of the error. */
+  #open(relative: string, follow: boolean): Pinned | string {
     this.holder.assertOpen();
-    if (native === null) throw fsErrorOf('ENOSYS');
+    if (native === null) return 'ENOSYS';
     const path = relative === '' ? '.' : relative;
     const flags = O_PATH | O_CLOEXEC | (follow ? 0 : constants.O_NOFOLLOW);
     const resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS;
@@ -208,7 +228,7 @@ class KernelJail extends DescriptorJail {
       const errno = errnoName(opened);
       const retry = errno === 'EINTR' || (errno === 'EAGAIN' && attempt < RACE_RETRIES);
       // EXDEV here means that the lookup would have left the root: to the session there is nothing there.
-      if (!retry) throw fsErrorOf(errno === 'EXDEV' ? 'ENOENT' : errno);
+      if (!retry) return errno === 'EXDEV' ? 'ENOENT' : errno;
     }
   }
 }

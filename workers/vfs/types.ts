@@ -1,6 +1,7 @@
 /** Types of the virtual file system: the only door between a protocol and a file. */
 import type { Stats } from 'node:fs';
 import type { EffectiveConfig, PathConfig } from '../../src/config/effective-config.ts';
+import type { Settings } from '../../src/config/server-config.ts';
 import type { FsError } from './fs-error.ts';
 
 /** Absolute, normalised path as the client sees it: starts with `/`, no `.`/`..`, no NUL. */
@@ -50,6 +51,8 @@ export interface DirectoryCursor {
 
 export interface OpenedFile {
   readonly descriptor: number;
+  /** What is in force for this file. */
+  readonly settings: Settings;
   readonly stats: Stats;
   /** Absolute real path, for logs. */
   readonly realPath: string;
@@ -59,6 +62,8 @@ export interface OpenedFile {
 /** STOR, STOU, APPE or a restart. The target path holds the old file until `commit`, unless written in place. */
 export interface UploadTarget {
   readonly descriptor: number;
+  /** What is in force for this file. */
+  readonly settings: Settings;
   /** Where the first byte goes: 0, the REST offset, or the size for APPE. */
   readonly offset: number;
   /** Size before the upload; null when the file did not exist. */

@@ -1,4 +1,5 @@
 /** The end of an upload: commit makes it a file under its final name, abort leaves what was there before. */
+import type { Settings } from '../../src/config/server-config.ts';
 import {
   closeSync,
   fchmodSync,
@@ -29,6 +30,7 @@ interface UploadParts {
 
 export abstract class OpenedUpload implements UploadTarget {
   readonly descriptor: number;
+  readonly settings: Settings;
   readonly offset: number;
   readonly previousSize: number | null;
   readonly realPath: string;
@@ -48,6 +50,7 @@ export abstract class OpenedUpload implements UploadTarget {
     this.offset = parts.offset;
     this.previousSize = parts.existing?.size ?? null;
     this.realPath = parts.place.realPath;
+    this.settings = parts.place.config.settings;
   }
 
   /** Takes over the directories that stay pinned until the end. */

@@ -16,6 +16,7 @@ import {
   type Stats,
 } from 'node:fs';
 import type { EffectiveConfig, PathConfig } from '../../src/config/effective-config.ts';
+import type { Settings } from '../../src/config/server-config.ts';
 import { describeEntry, openDirectoryCursor } from './directory-cursor.ts';
 import { applyOwner } from './entry-owner.ts';
 import { errnoOf } from './errno-mapping.ts';
@@ -136,7 +137,7 @@ class LocalFileSystem implements VirtualFileSystem {
   openRead(path: VirtualPath, command: string): OpenedFile {
     return this.#onTarget(path, command, (target, place) => {
       if (!target.stats.isFile()) throw new FsError('not-regular');
-      return new LocalOpenedFile(openSync(target.path, constants.O_RDONLY), target.stats, place.realPath);
+      return new LocalOpenedFile(openSync(target.path, constants.O_RDONLY), target.stats, place);
     });
   }
 
@@ -291,12 +292,14 @@ class LocalOpenedFile implements OpenedFile {
   readonly descriptor: number;
   readonly stats: Stats;
   readonly realPath: string;
+  readonly settings: Settings;
   #open = true;
 
-  constructor(descriptor: number, stats: Stats, realPath: string) {
+  constructor(descriptor: number, stats: Stats, place: Place) {
     this.descriptor = descriptor;
     this.stats = stats;
-    this.realPath = realPath;
+    this.realPath = place.realPath;
+    this.settings = place.config.settings;
   }
 
   close(): void {

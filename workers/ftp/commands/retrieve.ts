@@ -20,8 +20,6 @@ export async function retrieve(session: FtpSession, argument: string): Promise<R
     path = session.vfs.resolve(argument);
     session.logged.clientPath = path;
     session.logged.realPath = session.vfs.realPath(path);
-    const { allowRetrieveRestart } = session.vfs.configFor(path).settings;
-    if (start.offset > 0 && !allowRetrieveRestart) throw new FsError('restart-denied');
     file = session.vfs.openRead(path, 'RETR');
   } catch (error) {
     if (error instanceof FsError) return replyForFsError(error, argument, 'RETR');
@@ -42,8 +40,11 @@ async function sendFile(
   start: TransferStart,
 ): Promise<Reply> {
   const { size } = file.stats;
+  const { settings } = file;
+  if (start.offset > 0 && !settings.allowRetrieveRestart) {
+    return replyForFsError(new FsError('restart-denied'), argument, 'RETR');
+  }
   if (start.offset > size) return reply(554, `${argument}: invalid REST argument`);
-  const { settings } = session.vfs.configFor(path);
   const permit = await permitTransfer(session, settings, 'RETR', argument);
   if (!permit.ok) return permit.reply;
   try {

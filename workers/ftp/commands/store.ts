@@ -95,8 +95,7 @@ async function receiveFile(session: FtpSession, open: OpenUpload): Promise<Reply
   let settled = false;
   let received = 0;
   try {
-    const { settings } = session.vfs.configFor(target.virtualPath);
-    const permit = await permitTransfer(session, settings, open.verb, open.name);
+    const permit = await permitTransfer(session, target.settings, open.verb, open.name);
     if (!permit.ok) return permit.reply;
     try {
       const { run, written } = planUpload(session, open);
@@ -138,7 +137,7 @@ function planUpload(
   open: OpenUpload,
 ): { readonly run: TransferRun; readonly written: () => number } {
   const { target, verb, name, start } = open;
-  const { settings } = session.vfs.configFor(target.virtualPath);
+  const { settings } = target;
   const limit = sizeLimit(session, settings.maxStoreFileSize);
   const room = Math.min(limit === null ? Infinity : limit - target.offset, start.length ?? Infinity);
   let pump: UploadPump | null = null;
@@ -167,6 +166,6 @@ function planUpload(
 }
 
 function isAscii(session: FtpSession, open: OpenUpload): boolean {
-  const { settings } = session.vfs.configFor(open.target.virtualPath);
+  const { settings } = open.target;
   return session.transferType === 'ascii' && !settings.transferOptions.includes('IgnoreASCII');
 }

@@ -131,6 +131,7 @@ function runTls(
     const settle = (result: HandshakeResult): void => {
       signal.removeEventListener('abort', onAbort);
       stream.off('secure', onSecure);
+      stream.off('end', onClose);
       stream.off('close', onClose);
       if (result.kind === 'failed') {
         // The first failure is the reported one; what follows from closing is not news.
@@ -152,6 +153,8 @@ function runTls(
     const onAbort = (): void => failed({ kind: 'timeout', seconds: request.timeoutSeconds });
     stream.once('secure', onSecure);
     stream.on('error', onError);
+    // A half-open socket stays open behind the peer's FIN; a handshake cannot go on behind it.
+    stream.once('end', onClose);
     stream.once('close', onClose);
     if (signal.aborted) onAbort();
     else signal.addEventListener('abort', onAbort, { once: true });

@@ -55,7 +55,7 @@ export class SessionPolicy {
     if (!this.#session.config.settings.tlsEngine) return null;
     const verdict = judgeCommand(command, {
       required: this.required,
-      directoryData: isProtected.data ? 'optional' : this.#directoryData(command, path),
+      directoryData: isProtected.data ? 'optional' : this.#directoryData(command),
       controlProtected: isProtected.control,
       dataPrivate: isProtected.data,
       postponed: this.#options.has('AllowPerUser') && this.#session.login.kind !== 'logged-in',
@@ -83,10 +83,9 @@ export class SessionPolicy {
     }
   }
 
-  #directoryData(command: FtpCommand | null, path: VirtualPath | null): TlsRequired['data'] {
-    const { login } = this.#session;
-    if (command?.usesDataConnection !== true || login.kind !== 'logged-in') return 'optional';
-    return login.vfs.configFor(path ?? login.vfs.cwd).settings.tlsRequired.data;
+  #directoryData(command: FtpCommand | null): TlsRequired['data'] {
+    if (command?.usesDataConnection !== true || this.#session.login.kind !== 'logged-in') return 'optional';
+    return this.#session.directoryConfig.settings.tlsRequired.data;
   }
 
   /** After PASS, before the login counts: AllowPerUser postponed the requirement until now. */
