@@ -16,7 +16,7 @@ export interface TransferBenchOptions {
 
 type Row = Map<string, number[]>;
 
-const FIRST_PORT = 42100;
+const FIRST_PORT = 22100;
 
 /** Measures everything and prints one Markdown table; values are medians with (min-max). */
 export async function runTransferBench(options: TransferBenchOptions): Promise<void> {

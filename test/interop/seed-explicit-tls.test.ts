@@ -78,8 +78,8 @@ test('15: s_client -starttls ftp sees banner, certificate and 221; the banner is
   assert.match(result.stdout, /^221 Goodbye\.\r?$/m);
 });
 
-test('16: after 234 there is TLS only, and what was pipelined behind AUTH is never executed', LIMIT, async () => {
-  const relay = await startRelay(seed.port('base'));
+test('16: after 234 there is TLS only, and what was pipelined behind AUTH is never executed', LIMIT, async (t) => {
+  const relay = await startRelay(t, seed.port('base'));
   const client = await FtpClient.connect({ port: relay.port });
   client.sendRaw('AUTH TLS\r\nUSER alice\r\n');
   assert.equal((await client.readReply()).text, 'AUTH TLS successful');
@@ -88,7 +88,6 @@ test('16: after 234 there is TLS only, and what was pipelined behind AUTH is nev
   assert.deepEqual((await client.command('PASS secret')).lines, ['503 Login with USER first']);
   assert.equal((await client.login('alice', 'secret')).code, 230);
   assert.equal((await client.quit()).code, 221);
-  relay.close();
   const wire = relay.fromServer;
   const clear = /^220 [^\r\n]+\r\n234 AUTH TLS successful\r\n/.exec(wire.toString('latin1'))?.[0];
   assert.ok(clear !== undefined, wire.subarray(0, 200).toString('latin1'));

@@ -43,7 +43,7 @@ after(() => seed?.close());
 
 test('28: implicit FTPS is silent until the client’s hello; greeting and login come under TLS', LIMIT, async (t) => {
   const log = seed.tlsLog('implicit');
-  const relay = await startRelay(seed.port('implicit'));
+  const relay = await startRelay(t, seed.port('implicit'));
   const tcp = connectTcp(relay.port, '127.0.0.1');
   await once(tcp, 'connect');
   // The session exists and waits: were it to speak first, it would have.
@@ -55,7 +55,6 @@ test('28: implicit FTPS is silent until the client’s hello; greeting and login
   secured.destroy();
   assert.equal(relay.unasked, 0);
   assertTlsRecords(relay.fromServer);
-  relay.close();
   const client = await implicitClient('implicit');
   assert.match(client.greeting?.lines[0] ?? '', /^220 ProFTPD Server/);
   assert.equal((await client.login('alice', 'secret')).code, 230);
@@ -97,10 +96,11 @@ test('31: an explicit and an implicit server share certificates of <Global>, eac
   await implicit.quit();
 });
 
-test('32: a TLS hello on an explicit port starts no TLS, harms nobody, and its session ends', LIMIT, async () => {
+test('32: a TLS hello on an explicit port starts no TLS, harms nobody, and its session ends', LIMIT, async (t) => {
   const log = seed.systemLog();
-  const relay = await startRelay(seed.port('explicit'));
+  const relay = await startRelay(t, seed.port('explicit'));
   const tcp = connectTcp(relay.port, '127.0.0.1');
+  t.after(() => tcp.destroy());
   const secured = connectTls({ socket: tcp, rejectUnauthorized: false });
   const [error] = (await once(secured, 'error')) as [Error];
   assert.match(error.message, /wrong version number|packet length too long/);
@@ -108,7 +108,6 @@ test('32: a TLS hello on an explicit port starts no TLS, harms nobody, and its s
   await log.line(/FTP session closed/);
   // All the server ever said was FTP.
   assert.match(relay.fromServer.toString('latin1'), /^220 [^\r\n]+\r\n(500 [^\r\n]+\r\n)*(421 [^\r\n]+\r\n)?$/);
-  relay.close();
   assert.equal((await sClient(seed.port('explicit'), [], false)).code, 1);
   const explicit = await seed.connect('explicit');
   await explicit.loginTls('alice', 'secret');
@@ -132,8 +131,7 @@ test('33: explicit servers speak first, implicit ones wait, and silent clients a
   const probed = seed.tlsLog('implicit');
   const system = seed.systemLog();
   for (let probe = 0; probe < 3; probe += 1) (await openTcp('implicit')).end();
-  const closings = (): number => system.lines.filter((line) => line.includes('FTP session closed')).length;
-  while (closings() < 3) await system.line(/FTP session closed/).then(() => new Promise(setImmediate));
+  await system.matches(/FTP session closed/, 3);
   assert.ok(probed.lines.length <= 4 * 3, probed.lines.join('\n'));
   const client = await implicitClient('implicit');
   assert.equal((await client.login('alice', 'secret')).code, 230);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net';
+import type { TestContext } from 'node:test';
 
 export interface Relay {
   readonly port: number;
@@ -9,11 +10,10 @@ export interface Relay {
   readonly fromServer: Buffer;
   /** How much of it came before the client's first byte. */
   readonly unasked: number;
-  close(): void;
 }
 
-/** Relays connections to a port of 127.0.0.1; meant for one connection. */
-export async function startRelay(target: number): Promise<Relay> {
+/** Relays one connection to a port of 127.0.0.1, until the test ends. */
+export async function startRelay(t: Pick<TestContext, 'after'>, target: number): Promise<Relay> {
   const received: Buffer[] = [];
   const sockets: Socket[] = [];
   let clientSpoke = false;
@@ -32,6 +32,10 @@ export async function startRelay(target: number): Promise<Relay> {
     client.pipe(upstream);
     upstream.pipe(client);
   });
+  t.after(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
   await once(server.listen(0, '127.0.0.1'), 'listening');
   return {
     port: (server.address() as AddressInfo).port,
@@ -40,10 +44,6 @@ export async function startRelay(target: number): Promise<Relay> {
     },
     get unasked() {
       return unasked;
-    },
-    close: () => {
-      server.close();
-      for (const socket of sockets) socket.destroy();
     },
   };
 }

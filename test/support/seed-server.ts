@@ -39,8 +39,8 @@ Port @PORT@
 LockgateWorkers 1
 PidFile @DIR@/lockgate.pid
 SystemLog @DIR@/system.log
-SyslogLevel debug
 <Global>
+  SyslogLevel debug
   AuthOrder mod_auth_file.c
   AuthUserFile @USERS@
   RequireValidShell off
@@ -136,21 +136,27 @@ export class LogReader {
 
   /** The first line that matches, waiting for it; the error shows what was logged instead. */
   async line(pattern: RegExp, timeoutMs: number = WAIT_MS): Promise<string> {
-    const find = (): string | undefined => this.lines.find((line) => pattern.test(line));
+    const [first] = await this.matches(pattern, 1, timeoutMs);
+    return first ?? '';
+  }
+
+  /** Waits until at least `count` lines match; gives all that do. */
+  matches(pattern: RegExp, count: number, timeoutMs: number = WAIT_MS): Promise<string[]> {
     return new Promise((resolve, reject) => {
-      const watcher = watch(this.#directory, look);
+      const watcher = watch(this.#directory, () => look());
       const timer = setTimeout(() => {
         watcher.close();
-        reject(new Error(`${this.#name}: nothing like ${pattern} within ${timeoutMs} ms:\n${this.lines.join('\n')}`));
+        const wanted = count === 1 ? `${pattern}` : `${count} times ${pattern}`;
+        reject(new Error(`${this.#name}: no ${wanted} within ${timeoutMs} ms:\n${this.lines.join('\n')}`));
       }, timeoutMs);
-      look();
-      function look(): void {
-        const found = find();
-        if (found === undefined) return;
+      const look = (): void => {
+        const found = this.lines.filter((line) => pattern.test(line));
+        if (found.length < count) return;
         watcher.close();
         clearTimeout(timer);
         resolve(found);
-      }
+      };
+      look();
     });
   }
 
