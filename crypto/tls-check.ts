@@ -34,6 +34,8 @@ export interface TlsCheckHooks {
   readonly prompt?: (text: string) => Promise<string | null>;
   /** Pass phrases that worked before, by key path; filled by the check and kept in main for reloads. */
   readonly memory?: PassPhraseMemory;
+  /** Path -> why main could not read it; a path that is missing here and in `secretFiles` does not exist. */
+  readonly unreadable?: ReadonlyMap<string, string>;
   /** Lines a provider program wrote to standard error. */
   readonly providerLog?: (line: string) => void;
 }
@@ -74,6 +76,7 @@ class TlsCheck implements TlsCheckResult {
   readonly secretFiles: Map<string, Uint8Array>;
   readonly pkcs12PassPhrases = new Map<string, string>();
   readonly #hooks: TlsCheckHooks;
+  readonly #givenUp = new Set<string>();
 
   constructor(config: ServerConfig, hooks: TlsCheckHooks) {
     this.#hooks = hooks;
@@ -97,18 +100,38 @@ class TlsCheck implements TlsCheckResult {
     if (this.errors.length === before) this.#context(host, settings);
   }
 
-  #fail(directive: string, reason: string, location: SourceLocation): void {
-    this.errors.push(new ConfigError(reason, { directive, location }));
+  #fail(directive: string, reason: string, location: SourceLocation, hint?: string): void {
+    this.errors.push(
+      new ConfigError(reason, { directive, location, ...(hint === undefined ? {} : { hint }) }),
+    );
+  }
+
+  /** For a key nobody could unlock: what would have helped. */
+  #unlockHint(settings: Settings): string | undefined {
+    return settings.tlsPassPhraseProvider !== null || this.#hooks.prompt !== undefined
+      ? undefined
+      : 'The key is encrypted: start from a terminal, or set TLSPassPhraseProvider';
+  }
+
+  /** Reports a file main could not read; true when it is missing. */
+  #isMissing(directive: string, path: string, location: SourceLocation): boolean {
+    if (this.secretFiles.has(path)) return false;
+    const reason = this.#hooks.unreadable?.get(path) ?? 'No such file or directory';
+    this.#fail(directive, `unable to use '${path}': ${reason}`, location);
+    return true;
   }
 
   async #certificate(host: VirtualHost, settings: Settings, row: CertificateDirective): Promise<void> {
+    if (this.#isMissing(row.directive, row.certificatePath, host.location)) return;
+    if (this.#isMissing(keyDirectiveOf(row), row.keyPath, host.location)) return;
     try {
       await this.#unlock(host, settings, row);
       keyPairOf(row, this.secretFiles);
     } catch (error) {
       if (!(error instanceof CertificateFileError)) throw error;
       const { directive, reason } = describe(row, error);
-      this.#fail(directive, reason, host.location);
+      const hint = error.code === 'encrypted' ? this.#unlockHint(settings) : undefined;
+      this.#fail(directive, reason, host.location, hint);
     }
   }
 
@@ -157,12 +180,15 @@ class TlsCheck implements TlsCheckResult {
       if (!answer.ok) this.warnings.push(`TLSPassPhraseProvider: ${answer.reason}`);
       return answer.ok ? tried(answer.passPhrase) : null;
     }
-    for (let attempts = 0; attempts < PROMPT_ATTEMPTS && this.#hooks.prompt !== undefined; attempts += 1) {
+    // A key several servers share is asked for once.
+    if (this.#hooks.prompt === undefined || this.#givenUp.has(path)) return null;
+    for (let attempts = 0; attempts < PROMPT_ATTEMPTS; attempts += 1) {
       const passPhrase = await this.#hooks.prompt(asked.prompt);
-      if (passPhrase === null) return null;
+      if (passPhrase === null) break;
       const result = tried(passPhrase);
       if (result !== null) return result;
     }
+    this.#givenUp.add(path);
     return null;
   }
 
@@ -170,8 +196,7 @@ class TlsCheck implements TlsCheckResult {
     const path = settings.tlsPKCS12File;
     if (path === null) return;
     const bytes = this.secretFiles.get(path);
-    if (bytes === undefined)
-      return this.#fail('TLSPKCS12File', `unable to use '${path}': No such file or directory`, host.location);
+    if (bytes === undefined) return void this.#isMissing('TLSPKCS12File', path, host.location);
     const open = (passPhrase: string): string => {
       bundleContext(settings, bytes, passPhrase);
       return passPhrase;
@@ -188,13 +213,14 @@ class TlsCheck implements TlsCheckResult {
         'TLSPKCS12File',
         `unable to use PKCS12 certificate key in '${path}', exiting`,
         host.location,
+        this.#unlockHint(settings),
       );
     else this.pkcs12PassPhrases.set(path, phrase);
   }
 
   #authorities(settings: Settings, location: SourceLocation): void {
     const parse = (directive: string, path: string | null, parser: (bytes: Uint8Array) => unknown): void => {
-      if (path === null) return;
+      if (path === null || this.#isMissing(directive, path, location)) return;
       try {
         parser(fileBytes(this.secretFiles, path));
       } catch (error) {
@@ -289,12 +315,18 @@ function request(
   };
 }
 
+function keyDirectiveOf(row: CertificateDirective): string {
+  return row.keyPath === row.certificatePath
+    ? row.directive
+    : row.directive.replace('CertificateFile', 'CertificateKeyFile');
+}
+
 /** mod_tls's sentence for each way a certificate directive can fail, and the directive it belongs to. */
 function describe(
   row: CertificateDirective,
   error: CertificateFileError,
 ): { directive: string; reason: string } {
-  const keyDirective = row.directive.replace('CertificateFile', 'CertificateKeyFile');
+  const keyDirective = keyDirectiveOf(row);
   switch (error.code) {
     case 'wrong-algorithm':
       return { directive: row.directive, reason: `certificate '${row.certificatePath}': ${error.message}` };

@@ -87,6 +87,7 @@ export class Server extends EventEmitter<ServerEvents> {
       anyPort: options.anyPort ?? false,
       sessionsPerWorker: options.sessionsPerWorker ?? DEFAULT_SESSIONS_PER_WORKER,
       workers: options.workers ?? null,
+      askPassPhrase: null,
       ...(options.workerEntry === undefined ? {} : { workerEntry: options.workerEntry }),
     });
     this.#forwardEvents();

@@ -35,7 +35,7 @@ export function optionsToConfig(options: ServerOptions): string {
   const lines = [
     `ServerName ${quote(options.serverName ?? 'Lockgate')}`,
     'DefaultServer on',
-    `DefaultAddress ${options.address ?? '127.0.0.1'}`,
+    `DefaultAddress ${quote(options.address ?? '127.0.0.1')}`,
     'SocketBindTight on',
     `Port ${options.port}`,
     'RequireValidShell off',
@@ -45,7 +45,8 @@ export function optionsToConfig(options: ServerOptions): string {
   ];
   if (options.confineToHome !== false) lines.push('DefaultRoot ~');
   if (options.passivePorts !== undefined) lines.push(`PassivePorts ${options.passivePorts.join(' ')}`);
-  if (options.masqueradeAddress !== undefined) lines.push(`MasqueradeAddress ${options.masqueradeAddress}`);
+  if (options.masqueradeAddress !== undefined)
+    lines.push(`MasqueradeAddress ${quote(options.masqueradeAddress)}`);
   if (options.maxClients !== undefined) lines.push(`MaxClients ${options.maxClients}`);
   if (tls !== undefined) {
     lines.push(

@@ -99,7 +99,7 @@ export type LoginResult =
   | {
       readonly ok: true;
       readonly account: Account;
-      /** Index into `virtualHost.anonymous`, or null for a real login. */
+      /** Index among `allAnonymousSections` of the virtual host, or null for a real login. */
       readonly anonymous: number | null;
     }
   | {
@@ -124,7 +124,7 @@ export interface UserInquiry {
   readonly className: string | null;
 }
 export interface UserAnswer {
-  /** Index into `virtualHost.anonymous` when this name is an anonymous login. */
+  /** Index among `allAnonymousSections` when this name is an anonymous login. */
   readonly anonymous: number | null;
   /** The anonymous section wants the real password. */
   readonly passwordRequired: boolean;
@@ -145,7 +145,9 @@ export interface AdmitLogin {
   readonly groups: readonly string[];
 }
 
-export type Verdict = { readonly ok: true } | { readonly ok: false; readonly reply: string };
+/** `reason`: detail of the session's end in %E, `Denied by MaxClients`. */
+export type Verdict =
+  { readonly ok: true } | { readonly ok: false; readonly reply: string; readonly reason: string };
 
 export interface TransferAdmission {
   readonly command: string;

@@ -92,10 +92,6 @@ export class LoginAttempt {
     if (claim.password === null && !claim.verifiedByCertificate) {
       return this.#deny('bad-credentials', loginFailed(this.#label, 'Incorrect password'));
     }
-    if (this.#resolution.kind === 'anonymous' && this.#resolution.index === null) {
-      const reason = '<Anonymous> inside a conditional section cannot be entered';
-      return this.#deny('denied', loginFailed(this.#label, reason));
-    }
     const found = this.#findAccount();
     if (found.kind === 'none') return this.#deny('bad-credentials', found.refusal);
     const account = this.#accountOf(found.found);

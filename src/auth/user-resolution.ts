@@ -2,18 +2,15 @@
  * Whom a USER name stands for, before any password: Anonymous section, then UserAlias, then the name itself (core
  * reference, section 3). Pure; the same answer whether the account exists or not.
  */
-import { findAnonymousLogin } from '../config/anonymous-login.ts';
+import { allAnonymousSections, findAnonymousLogin } from '../config/anonymous-login.ts';
 import type { EffectiveConfig } from '../config/effective-config.ts';
 import type { AnonymousSection } from '../config/server-config.ts';
 
 export type Resolution =
   | {
       readonly kind: 'anonymous';
-      /**
-       * Index into `virtualHost.anonymous`; null for a section inside `<IfClass>` and its kin, which the session actor
-       * cannot name: such a login is refused.
-       */
-      readonly index: number | null;
+      /** Among `allAnonymousSections`. */
+      readonly index: number;
       readonly section: AnonymousSection;
       readonly user: string;
     }
@@ -25,8 +22,8 @@ export type Resolution =
 export function resolveUser(config: EffectiveConfig, loginName: string): Resolution {
   const anonymous = findAnonymousLogin(config, loginName);
   if (anonymous !== null) {
-    const index = config.virtualHost.anonymous.indexOf(anonymous.section);
-    return { kind: 'anonymous', index: index < 0 ? null : index, ...anonymous };
+    const index = allAnonymousSections(config.virtualHost).indexOf(anonymous.section);
+    return { kind: 'anonymous', index, ...anonymous };
   }
   const { authAliasOnly, userAlias } = config.settings;
   // `UserAlias * real` maps every name; an exact alias goes before it.

@@ -1,15 +1,21 @@
 /** `lockgate -t` and `lockgate check -c FILE`: what a configuration would do, without starting anything. */
 import type { ConfigError } from '../config/config-error.ts';
+import { findingOf, type Finding } from '../config/diagnostics.ts';
 import { checkConfig, loadConfig } from '../config/load-config.ts';
+import type { ServerConfig } from '../config/server-config.ts';
+import { checkConfigFiles, type CheckedFiles } from '../main/prepare-config.ts';
 import type { RunFlags } from './command-line.ts';
 import { loadOptions, configFileOf } from './config-options.ts';
+import { terminalPrompt } from './terminal-prompt.ts';
 
 /** -t: exit code 0 or 1; the first error goes to standard error in ProFTPD's wording. */
 export async function runConfigTest(flags: RunFlags): Promise<number> {
   process.stderr.write('Checking syntax of configuration file\n');
   try {
     const loaded = await loadConfig(loadOptions(flags, configFileOf(flags), 1));
-    for (const warning of loaded.warnings) process.stderr.write(`${warning}\n`);
+    const { errors, tls } = await checkFiles(loaded.config);
+    for (const warning of [...loaded.warnings, ...tls.warnings]) process.stderr.write(`${warning}\n`);
+    if (errors[0] !== undefined) throw errors[0];
   } catch (error) {
     if (!isConfigError(error)) throw error;
     process.stderr.write(`${error.toString()}\n`);
@@ -21,7 +27,8 @@ export async function runConfigTest(flags: RunFlags): Promise<number> {
 
 /** check: one line per finding, `FILE:LINE: kind: directive: why`; 1 when the server would not start with this file. */
 export async function runCheck(flags: RunFlags): Promise<number> {
-  const { findings, config } = await checkConfig(loadOptions(flags, configFileOf(flags), 1));
+  const { findings: found, config } = await checkConfig(loadOptions(flags, configFileOf(flags), 1));
+  const findings = config === null ? found : [...found, ...(await fileFindings(config))];
   for (const { kind, directive, file, line, because, hint } of findings) {
     const place = file === null ? '' : `${file}:${line ?? 0}: `;
     const subject = directive === null ? '' : `${directive}: `;
@@ -37,6 +44,25 @@ export async function runCheck(flags: RunFlags): Promise<number> {
       : `The server does not start with this configuration: ${count(refused)} refused, ${count(reserved)} without effect or with a warning.\n`,
   );
   return config === null || refused > 0 ? 1 : 0;
+}
+
+/** Account files, certificates and keys, as a start would read them. */
+function checkFiles(config: ServerConfig): Promise<CheckedFiles> {
+  return checkConfigFiles(config, {
+    identity: { kind: 'ordinary', uid: process.geteuid?.() ?? -1 },
+    passPhrases: new Map(),
+    askPassPhrase: terminalPrompt(),
+  });
+}
+
+async function fileFindings(config: ServerConfig): Promise<Finding[]> {
+  const { errors, tls } = await checkFiles(config);
+  return [
+    ...errors.map(findingOf),
+    ...tls.warnings.map(
+      (because): Finding => ({ kind: 'warning', directive: null, file: null, line: null, because }),
+    ),
+  ];
 }
 
 const KINDS = { error: 'error', refused: 'refused', 'no-effect': 'no effect', warning: 'warning' } as const;

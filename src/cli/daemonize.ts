@@ -4,15 +4,19 @@
  */
 import { spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
+import { isatty } from 'node:tty';
 import { fileURLToPath } from 'node:url';
 import { DAEMON_CHILD_FLAG, type RunFlags } from './command-line.ts';
 
 /** Written by the server on descriptor 3; anything else before the pipe's end is a failed start. */
 export const READY_MESSAGE = 'ready\n';
+/** Before it, any number of these: the server asks for a pass phrase and waits for a person. */
+export const ASKING_MESSAGE = 'asking\n';
 export const READY_DESCRIPTOR = 3;
 
 /** Reading keys, binding and starting the workers takes well under a second; a start that hangs is a failed one. */
 const START_TIMEOUT_MS = 30_000;
+const ANSWER_TIMEOUT_MS = 300_000;
 
 /** Resolves with the exit code for the caller: 0 once the server accepts connections. */
 export function startDaemon(flags: RunFlags, argv: readonly string[]): Promise<number> {
@@ -21,17 +25,20 @@ export function startDaemon(flags: RunFlags, argv: readonly string[]): Promise<n
   );
   const child = spawn(process.execPath, [...process.execArgv, program, DAEMON_CHILD_FLAG, ...argv], {
     detached: true,
-    stdio: ['ignore', flags.quiet ? 'ignore' : 'inherit', 'pipe', 'pipe'],
+    // Only a terminal is of use to the server: it may have to ask for a pass phrase.
+    stdio: [isatty(0) ? 'inherit' : 'ignore', flags.quiet ? 'ignore' : 'inherit', 'pipe', 'pipe'],
   });
   const errors = child.stderr!;
   const ready = child.stdio[READY_DESCRIPTOR] as Readable;
   return new Promise((resolve) => {
     let message = '';
     let open = 2;
-    const timer = setTimeout(() => {
-      process.stderr.write(`lockgate: the server was not ready within ${START_TIMEOUT_MS / 1000} seconds\n`);
-      child.kill('SIGKILL');
-    }, START_TIMEOUT_MS);
+    const giveUpAfter = (milliseconds: number): NodeJS.Timeout =>
+      setTimeout(() => {
+        process.stderr.write(`lockgate: the server was not ready within ${milliseconds / 1000} seconds\n`);
+        child.kill('SIGKILL');
+      }, milliseconds);
+    let timer = giveUpAfter(START_TIMEOUT_MS);
     const finish = (code: number): void => {
       clearTimeout(timer);
       child.unref();
@@ -47,6 +54,11 @@ export function startDaemon(flags: RunFlags, argv: readonly string[]): Promise<n
     ready.setEncoding('latin1');
     ready.on('data', (chunk: string) => {
       message += chunk;
+      while (message.startsWith(ASKING_MESSAGE)) {
+        message = message.slice(ASKING_MESSAGE.length);
+        clearTimeout(timer);
+        timer = giveUpAfter(ANSWER_TIMEOUT_MS);
+      }
     });
     ready.on('end', closed);
     child.on('error', (error) => {

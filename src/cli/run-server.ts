@@ -1,5 +1,7 @@
 /** Runs the server in this process: in the foreground, or as the daemon its parent waits for. */
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { ConfigError } from '../config/config-error.ts';
 import { fileSystemSource, type ConfigSource } from '../config/config-source.ts';
@@ -13,9 +15,11 @@ import { asRoot } from '../main/privileged.ts';
 import { createStandardAuth, DEFAULT_SESSIONS_PER_WORKER } from '../main/standard-parts.ts';
 import type { RunFlags } from './command-line.ts';
 import { configFileOf, loadOptions } from './config-options.ts';
-import { reportReady } from './daemon-descriptors.ts';
+import { reportQuestion, reportReady } from './daemon-descriptors.ts';
+import { clientReadsErrors, hideOutputFromClient, inheritedConnection, reportToSyslog } from './inetd.ts';
 import { handleSignals } from './signals.ts';
 import { stateFolderOf, STATE_FILES } from './state-folder.ts';
+import { terminalPrompt } from './terminal-prompt.ts';
 import {
   firstSteps,
   prepareZeroConfiguration,
@@ -28,13 +32,15 @@ const STANDARD_ERROR = 2;
 
 /** Starts the server. Returns an exit code when it does not start, null while it runs. */
 export async function runServer(flags: RunFlags): Promise<number | null> {
+  const isSilent = clientReadsErrors();
+  if (isSilent) await hideOutputFromClient();
   try {
     const zero =
       flags.configFile === null
         ? await prepareZeroConfiguration(stateFolderOf(flags.stateFolder, process.env), flags.port)
         : null;
     try {
-      await start(flags, zero);
+      await start(flags, zero, isSilent);
     } catch (error) {
       // The account was made by this very start; without this line nobody could ever log in.
       if (zero !== null && zero.password !== null)
@@ -46,7 +52,9 @@ export async function runServer(flags: RunFlags): Promise<number | null> {
     return null;
   } catch (error) {
     if (!isOperatorError(error)) throw error;
-    process.stderr.write(`${error instanceof ConfigError ? error.toString() : `fatal: ${error.message}`}\n`);
+    const text = error instanceof ConfigError ? error.toString() : `fatal: ${error.message}`;
+    process.stderr.write(`${text}\n`);
+    if (isSilent) reportToSyslog(text);
     if (error instanceof ListenError && error.code === 'EADDRINUSE' && flags.configFile === null) {
       process.stderr.write(`       edit Port in '${configFileOf(flags)}', or start with --port PORT\n`);
     }
@@ -54,33 +62,39 @@ export async function runServer(flags: RunFlags): Promise<number | null> {
   }
 }
 
-async function start(flags: RunFlags, zero: ZeroConfiguration | null): Promise<void> {
+async function start(flags: RunFlags, zero: ZeroConfiguration | null, isSilent: boolean): Promise<void> {
   const file = configFileOf(flags);
   let pidFile: PidFile | null = null;
+  let serverType: Settings['serverType'] | null = null;
+  let connection: Socket | null = null;
   const actor: MainActor = new MainActor({
     load: async (version) => {
       const loaded = await loadConfig({ ...loadOptions(flags, file, version), source: sourceFor(actor) });
-      requireStandalone(loaded.config);
+      serverType = requireServerType(loaded.config, serverType, flags);
+      if (serverType === 'inetd') connection ??= inheritedConnection();
       return loaded;
     },
     createAuth: createStandardAuth,
-    consoleDescriptor: flags.daemonChild || flags.quiet ? null : STANDARD_ERROR,
+    consoleDescriptor: flags.daemonChild || flags.quiet || isSilent ? null : STANDARD_ERROR,
     debugLevel: flags.debugLevel,
     ownsProcess: true,
     anyPort: false,
     sessionsPerWorker: DEFAULT_SESSIONS_PER_WORKER,
     workers: null,
+    askPassPhrase: terminalPrompt(flags.daemonChild ? reportQuestion : undefined),
     beforeUser: (settings) => {
-      pidFile = writePidFile(pidFilePath(settings, flags));
+      if (settings.serverType === 'standalone') pidFile = writePidFile(pidFilePath(settings, flags));
     },
   });
   // However the process ends, a script that finds the file may trust it.
   process.on('exit', () => pidFile?.remove());
   await actor.start();
-  handleSignals(actor, (exitCode) => {
+  const stopped = (exitCode: number): void => {
     pidFile?.remove();
     process.exit(exitCode);
-  });
+  };
+  handleSignals(actor, stopped);
+  if (connection !== null) return serveInherited(actor, connection, stopped);
   if (zero !== null && !flags.quiet)
     process.stdout.write(`${zero.notices.map((line) => `${line}\n`).join('')}${firstSteps(zero)}`);
   if (flags.daemonChild) await reportReady();
@@ -96,15 +110,31 @@ function sourceFor(actor: MainActor): ConfigSource {
   };
 }
 
-function requireStandalone(config: ServerConfig): void {
-  const main = config.virtualHosts[0];
-  if (main === undefined || (main.settings.serverType ?? 'standalone') === 'standalone') return;
-  throw new ConfigError(
-    'inetd is not supported: sessions run in worker threads of one server; use standalone',
-    {
-      directive: 'ServerType',
-    },
-  );
+/** ServerType of a configuration that this process can serve. Throws ConfigError. */
+function requireServerType(
+  config: ServerConfig,
+  running: Settings['serverType'] | null,
+  flags: RunFlags,
+): Settings['serverType'] {
+  const type = config.virtualHosts[0]?.settings.serverType ?? 'standalone';
+  const directive = 'ServerType';
+  if (running !== null && type !== running)
+    throw new ConfigError('cannot be changed while the server runs', { directive });
+  if (type === 'inetd' && flags.daemonChild)
+    throw new ConfigError('inetd serves the connection on standard input; start with -n', { directive });
+  return type;
+}
+
+/** One session on the connection inetd accepted, and with it the end of the process. */
+async function serveInherited(
+  actor: MainActor,
+  connection: Socket,
+  stopped: (exitCode: number) => void,
+): Promise<void> {
+  const ended = once(actor, 'logout');
+  if (actor.serveConnection(connection)) await ended;
+  await actor.stop(0);
+  stopped(0);
 }
 
 function pidFilePath(settings: Settings, flags: RunFlags): string {

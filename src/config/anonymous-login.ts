@@ -1,12 +1,20 @@
 /** Which <Anonymous> section a user name logs in to (core reference, section 3). */
 import type { EffectiveConfig } from './effective-config.ts';
 import { conditionalsInForce } from './session-layer.ts';
-import type { AnonymousSection } from './server-config.ts';
+import type { AnonymousSection, VirtualHost } from './server-config.ts';
 
 export interface AnonymousLogin {
   readonly section: AnonymousSection;
   /** The system user of the section's `User`. */
   readonly user: string;
+}
+
+/**
+ * Every <Anonymous> of a server: its own, then those inside conditional sections, in file order. Main and the session
+ * actors name a section by its index here.
+ */
+export function allAnonymousSections(host: VirtualHost): readonly AnonymousSection[] {
+  return [...host.anonymous, ...host.conditionals.flatMap((section) => section.anonymous)];
 }
 
 /** The <Anonymous> sections a session can reach: those of the server and of conditional sections in force. */

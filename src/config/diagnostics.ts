@@ -17,6 +17,19 @@ export interface Finding {
   readonly hint?: string;
 }
 
+/** An error as a finding. */
+export function findingOf(error: ConfigError): Finding {
+  const { directive, location, message, hint } = error;
+  return {
+    kind: 'error',
+    directive,
+    file: location?.file ?? null,
+    line: location?.line ?? null,
+    because: message,
+    ...(hint === null ? {} : { hint }),
+  };
+}
+
 /** More findings than this are counted no further: the file is not a configuration. */
 const MAX_FINDINGS = 10_000;
 

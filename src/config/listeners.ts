@@ -66,6 +66,21 @@ export function selectVirtualHost(
   );
 }
 
+/**
+ * The listener that stands for a connection somebody else accepted (ServerType inetd): of its address and port, else of
+ * its address on another port, else the first, whose DefaultServer answers. Null when no server has a port.
+ */
+export function listenerOfConnection(
+  config: ServerConfig,
+  localAddress: string,
+  localPort: number,
+): ListenerConfig | null {
+  const local = normaliseAddress(localAddress) ?? localAddress;
+  const reachable = config.listeners.filter((listener) => covers(listener.address, local));
+  const exact = reachable.find((listener) => listener.port === localPort);
+  return exact ?? reachable[0] ?? config.listeners[0] ?? null;
+}
+
 /** Hosts of the same address and port as `own`, itself first: those HOST and SNI can choose from. */
 export function hostsSharing(
   config: ServerConfig,

@@ -3,7 +3,7 @@ import { buildServers } from './build.ts';
 import { SYSTEM_RESOLVER, type AddressResolver } from './address-resolution.ts';
 import { ConfigError } from './config-error.ts';
 import { fileSystemSource, type ConfigSource } from './config-source.ts';
-import { Diagnostics, type Finding } from './diagnostics.ts';
+import { Diagnostics, findingOf, type Finding } from './diagnostics.ts';
 import { STANDARD_REGISTRY, type DirectiveRegistry } from './directive-registry.ts';
 import { computeListeners, valueOf } from './listeners.ts';
 import { MODULES } from './modules.ts';
@@ -73,14 +73,7 @@ export async function checkConfig(options: LoadOptions): Promise<CheckedResult> 
     };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    const last: Finding = {
-      kind: 'error',
-      directive: error.directive,
-      file: error.location?.file ?? null,
-      line: error.location?.line ?? null,
-      because: error.message,
-    };
-    return { findings: [...diagnostics.findings, last], config: null };
+    return { findings: [...diagnostics.findings, findingOf(error)], config: null };
   }
 }
 

@@ -1,5 +1,6 @@
 /** Whether a connection or a login is let in: every limit that counts sessions (ftp-core reference, section 5). */
 import type { AdmitLogin, TransferAdmission, Verdict } from '../actor/messages.ts';
+import { allAnonymousSections } from '../config/anonymous-login.ts';
 import type { LimitWithMessage, ServerConfig, Settings } from '../config/server-config.ts';
 import type { SessionEntry, SessionRegistry } from './session-registry.ts';
 
@@ -98,6 +99,7 @@ export function admitLogin(
     return {
       ok: false,
       reply: limitText(limit.limit, limit.text),
+      reason: `Denied by ${limit.directive}`,
       log: `Connection refused (${limit.directive} ${limit.limit.count})`,
     };
   }
@@ -115,8 +117,11 @@ function loginLimits(
   const user = claim.anonymous === null ? claim.user : claim.loginName;
   const perClass = settings.maxClientsPerClass.find((entry) => entry.className === claim.className);
   // A limit written inside <Anonymous> counts that section's sessions only; any other counts the whole virtual host.
+  const server = config.virtualHosts[claim.virtualHost];
   const section =
-    claim.anonymous === null ? undefined : config.virtualHosts[claim.virtualHost]?.anonymous[claim.anonymous];
+    claim.anonymous === null || server === undefined
+      ? undefined
+      : allAnonymousSections(server)[claim.anonymous];
   const countFor = (
     key: 'maxClients' | 'maxClientsPerHost' | 'maxClientsPerUser',
     matches: (entry: SessionEntry, name: string) => boolean,

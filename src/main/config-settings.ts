@@ -1,5 +1,6 @@
 /** Settings in force at the two moments main decides something: when a client connects and when it has logged in. */
 import type { AdmitLogin } from '../actor/messages.ts';
+import { allAnonymousSections } from '../config/anonymous-login.ts';
 import { createEffectiveConfig, type Principal } from '../config/effective-config.ts';
 import type { ServerConfig, Settings } from '../config/server-config.ts';
 import type { SessionEntry } from './session-registry.ts';
@@ -38,7 +39,7 @@ export function settingsAtLogin(config: ServerConfig, session: SessionEntry, cla
     groups: claim.groups,
     authenticated: true,
   };
-  const anonymous = claim.anonymous === null ? null : (host.anonymous[claim.anonymous] ?? null);
+  const anonymous = claim.anonymous === null ? null : (allAnonymousSections(host)[claim.anonymous] ?? null);
   return createEffectiveConfig(config, host, principal).withPrincipal(principal, anonymous).settings;
 }
 

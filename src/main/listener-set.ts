@@ -14,6 +14,7 @@ import {
 export interface ListenerEvents {
   readonly onConnection: (socket: Socket, listener: OpenListener) => void;
   readonly onError: (error: Error) => void;
+  readonly onNotice: (text: string) => void;
 }
 
 export class ListenerSet {
@@ -88,6 +89,7 @@ export class ListenerSet {
       keepAlive: settings.socketOptions.keepAlive,
       reusePort: settings.socketOptions.reusePort,
       anyPort: this.#anyPort,
+      onNotice: this.#events.onNotice,
     };
   }
 }

@@ -10,6 +10,10 @@ export interface ListenerOptions {
   readonly reusePort: boolean;
   /** Any free port instead of the configured one (embedding, tests). */
   readonly anyPort: boolean;
+  /** Told when a listener is not bound as configured. */
+  readonly onNotice: (text: string) => void;
+  /** Another way to bind, for tests. */
+  readonly bind?: (options: ConstructorParameters<typeof BoundSocket>[0]) => BoundSocket;
 }
 
 /** `address` and `port` as configured identify a listener across reloads. */
@@ -66,17 +70,30 @@ export function bindListener(
   const ipv6Only =
     config.address.includes(':') &&
     siblings.some((other) => other.port === config.port && !other.address.includes(':'));
-  try {
-    const handle = new BoundSocket({
-      host: config.address,
-      port: options.anyPort ? 0 : config.port,
-      ipv6Only,
-      reusePort: options.reusePort,
-    });
+  const bind = options.bind ?? ((how) => new BoundSocket(how));
+  const bindTo = (host: string): BoundListener => {
+    const port = options.anyPort ? 0 : config.port;
+    const handle = bind({ host, port, ipv6Only, reusePort: options.reusePort });
     return { key: listenerKey(config), config, handle };
+  };
+  try {
+    try {
+      return bindTo(config.address);
+    } catch (error) {
+      if (config.address !== '::' || ipv6Only || !meansNoIPv6(error)) throw error;
+      const code = (error as NodeJS.ErrnoException).code;
+      options.onNotice(`no IPv6 on this machine (${code}), listening on ${formatEndpoint('0.0.0.0', config.port)} instead`);
+      return bindTo('0.0.0.0');
+    }
   } catch (error) {
     throw new ListenError(config, error as NodeJS.ErrnoException);
   }
+}
+
+/** The kernel was built or started without IPv6. */
+function meansNoIPv6(error: unknown): boolean {
+  const { code } = error as NodeJS.ErrnoException;
+  return code === 'EAFNOSUPPORT' || code === 'EADDRNOTAVAIL';
 }
 
 /** Starts to accept. EADDRINUSE may come here rather than from bind: libuv delays it. */

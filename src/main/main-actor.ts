@@ -4,10 +4,11 @@
  */
 import { EventEmitter, once } from 'node:events';
 import { stat } from 'node:fs/promises';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { SessionEnd, TransferReport } from '../actor/messages.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
-import type { ServerConfig, Settings } from '../config/server-config.ts';
+import { listenerOfConnection } from '../config/listeners.ts';
+import type { ListenerConfig, ServerConfig, Settings } from '../config/server-config.ts';
 import { canSwitchCredentials } from '../util/thread-credentials.ts';
 import { LOCKGATE_VERSION, PROFTPD_VERSION } from '../version.ts';
 import { ConfigVersions } from './config-versions.ts';
@@ -16,7 +17,7 @@ import { createDaemonLog, type DaemonLog } from './daemon-log.ts';
 import { ListenerSet, releaseBound } from './listener-set.ts';
 import type { Authenticator } from './main-services.ts';
 import { raiseOpenFilesLimit } from './open-files-limit.ts';
-import { discardConfig, prepareConfig, type PreparedConfig } from './prepare-config.ts';
+import { discardConfig, prepareConfig, type AskPassPhrase, type PreparedConfig } from './prepare-config.ts';
 import { asRoot, becomeServerUser, type ProcessIdentity } from './privileged.ts';
 import { SessionLauncher } from './session-launcher.ts';
 import { SessionPool } from './session-pool.ts';
@@ -36,6 +37,8 @@ export interface MainActorOptions {
   readonly sessionsPerWorker: number;
   /** Overrides LockgateWorkers. */
   readonly workers: number | null;
+  /** Asks for pass phrases of encrypted keys, at start only; null where nobody is there to answer. */
+  readonly askPassPhrase: AskPassPhrase | null;
   /** Another worker runs this module instead of the session actor (tests). */
   readonly workerEntry?: URL;
   /** Ports are bound and root is still there: the moment to write PidFile. A throw ends the start. */
@@ -83,8 +86,9 @@ export class MainActor extends EventEmitter<MainActorEvents> {
     this.log = createDaemonLog(options.debugLevel > 0 ? 'debug' : 'info');
     this.#listeners = new ListenerSet(
       {
-        onConnection: (socket, listener) => this.#running!.launcher.accept(socket, listener),
+        onConnection: (socket, listener) => this.#running!.launcher.accept(socket, listener.config),
         onError: (error) => this.#trouble('a connection could not be accepted', error),
+        onNotice: (text) => this.log.daemon('notice', text),
       },
       options.anyPort,
     );
@@ -132,21 +136,37 @@ export class MainActor extends EventEmitter<MainActorEvents> {
     // libuv's pool threads inherit the credentials of whoever starts them; any asynchronous file call does it.
     await stat('/');
     const pool = this.#startPool(settings);
-    const { listeners } = loaded.config;
-    const bound = this.#listeners.bindMissing(listeners, settings);
+    const bound = this.#listeners.bindMissing(this.#wantedListeners(loaded.config), settings);
     try {
-      const prepared = await this.#prepare(loaded);
+      const prepared = await this.#prepare(loaded, this.#options.askPassPhrase);
       const openFiles = this.#options.ownsProcess ? await this.#takeProcess(settings, prepared) : null;
       const auth = this.#options.createAuth(this.log);
       this.#running = { pool, auth, launcher: this.#createLauncher(pool, auth) };
       this.#adopt(prepared);
       await pool.ready;
       await this.#listeners.open(bound, settings);
-      this.#announce(openFiles);
+      if (!this.#isInetd(settings)) this.#announce(openFiles);
     } catch (error) {
       releaseBound(bound);
       throw error;
     }
+  }
+
+  /** ServerType inetd: serves one connection that somebody else accepted. False when it was closed at once. */
+  serveConnection(socket: Socket): boolean {
+    const listener = listenerOfConnection(this.config, socket.localAddress ?? '', socket.localPort ?? 0);
+    if (listener === null) socket.destroy();
+    else this.#running!.launcher.accept(socket, listener);
+    return this.registry.size > 0;
+  }
+
+  /** Embedded, the server always listens: standard input belongs to the process around it. */
+  #isInetd(settings: Settings): boolean {
+    return this.#options.ownsProcess && settings.serverType === 'inetd';
+  }
+
+  #wantedListeners(config: ServerConfig): readonly ListenerConfig[] {
+    return this.#isInetd(settingsOfHost(config, 0)) ? [] : config.listeners;
   }
 
   /**
@@ -165,10 +185,10 @@ export class MainActor extends EventEmitter<MainActorEvents> {
     try {
       const loaded = await this.#options.load(this.#versions.nextVersion());
       const settings = settingsOfHost(loaded.config, 0);
-      const prepared = await this.#prepare(loaded);
+      const prepared = await this.#prepare(loaded, null);
       try {
         const bound = asRoot(this.#identity, () =>
-          this.#listeners.bindMissing(loaded.config.listeners, settings),
+          this.#listeners.bindMissing(this.#wantedListeners(loaded.config), settings),
         );
         await this.#listeners.open(bound, settings);
       } catch (error) {
@@ -200,7 +220,8 @@ export class MainActor extends EventEmitter<MainActorEvents> {
     }
     await ended;
     await this.#reloading;
-    if (this.#running !== null) this.log.daemon('notice', `${VERSION_TEXT} standalone mode SHUTDOWN`);
+    if (this.#running !== null && !this.#isInetd(this.settings))
+      this.log.daemon('notice', `${VERSION_TEXT} standalone mode SHUTDOWN`);
     await this.#release();
   }
 
@@ -225,7 +246,7 @@ export class MainActor extends EventEmitter<MainActorEvents> {
 
   #startPool(settings: Settings): SessionPool {
     this.#pool = new SessionPool({
-      workers: Math.max(1, this.#options.workers ?? settings.workers),
+      workers: this.#isInetd(settings) ? 1 : Math.max(1, this.#options.workers ?? settings.workers),
       sessionsPerWorker: this.#options.sessionsPerWorker,
       workerData: { logLevel: this.#options.debugLevel > 0 ? 'debug' : 'info' },
       onWorkerError: (error) => this.#trouble('a session worker failed and is replaced', error),
@@ -234,12 +255,13 @@ export class MainActor extends EventEmitter<MainActorEvents> {
     return this.#pool;
   }
 
-  #prepare(loaded: LoadedConfig): Promise<PreparedConfig> {
+  #prepare(loaded: LoadedConfig, askPassPhrase: AskPassPhrase | null): Promise<PreparedConfig> {
     const { consoleDescriptor } = this.#options;
     return prepareConfig(loaded, {
       identity: this.#identity,
       consoleDescriptor,
       passPhrases: this.#passPhrases,
+      askPassPhrase,
     });
   }
 

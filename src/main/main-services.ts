@@ -113,7 +113,7 @@ export function createMainServices(options: MainServicesOptions): MainServices {
       );
       if (!verdict.ok) {
         options.log('notice', verdict.log);
-        return { ok: false, reply: verdict.reply };
+        return { ok: false, reply: verdict.reply, reason: verdict.reason };
       }
       session.phase = {
         kind: 'logged-in',

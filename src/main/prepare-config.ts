@@ -1,6 +1,8 @@
 /** What a parsed configuration still needs before sessions may use it: open logs, keys read and checked. */
-import { checkTlsConfiguration } from '../../crypto/tls-check.ts';
+import { checkTlsConfiguration, type TlsCheckHooks, type TlsCheckResult } from '../../crypto/tls-check.ts';
 import type { PassPhraseMemory } from '../../crypto/pass-phrase.ts';
+import { checkAccountFiles } from '../auth/account-file-check.ts';
+import { ConfigError } from '../config/config-error.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
 import type { ServerConfig } from '../config/server-config.ts';
 import { appendLine } from '../log/log-sink.ts';
@@ -19,7 +21,12 @@ export interface PrepareOptions {
   readonly consoleDescriptor: number | null;
   /** Pass phrases given before; lives as long as the server. */
   readonly passPhrases: PassPhraseMemory;
+  /** Asks for the pass phrase of a key; null where nobody is there to answer. */
+  readonly askPassPhrase: AskPassPhrase | null;
 }
+
+/** Shows the text and reads a line; null when the operator gave up. */
+export type AskPassPhrase = (text: string) => Promise<string | null>;
 
 export interface PreparedConfig {
   readonly config: ServerConfig;
@@ -31,24 +38,19 @@ export interface PreparedConfig {
 /** Throws ConfigError for the first log, certificate or key that does not let the server start; nothing stays open then. */
 export async function prepareConfig(loaded: LoadedConfig, options: PrepareOptions): Promise<PreparedConfig> {
   const { config } = loaded;
-  const { logs, secretFiles } = asRoot(options.identity, () => ({
-    secretFiles: readSecretFiles(config),
-    logs: openLogFiles(config),
-  }));
+  const checked = await checkConfigFiles(config, options);
+  const [first] = checked.errors;
+  if (first !== undefined) throw first;
+  const { tls } = checked;
+  const logs = asRoot(options.identity, () => openLogFiles(config));
   try {
     const descriptors = new Map(logs.descriptors);
     if (options.consoleDescriptor !== null) descriptors.set(CONSOLE_LOG, options.consoleDescriptor);
     else await openSyslog();
-    const readable: ServerConfig = { ...config, logDescriptors: descriptors, secretFiles };
-    const tls = await checkTlsConfiguration(readable, {
-      memory: options.passPhrases,
-      providerLog: (line) => process.stderr.write(`${line}\n`),
-    });
-    const [first] = tls.errors;
-    if (first !== undefined) throw first;
+    const readable: ServerConfig = { ...config, logDescriptors: descriptors, secretFiles: tls.secretFiles };
     for (const { virtualHost, text } of tls.logLines) writeTlsLine(readable, virtualHost, text);
     return {
-      config: { ...readable, secretFiles: tls.secretFiles, pkcs12PassPhrases: tls.pkcs12PassPhrases },
+      config: { ...readable, pkcs12PassPhrases: tls.pkcs12PassPhrases },
       warnings: [...loaded.warnings, ...logs.warnings, ...tls.warnings],
       notices: loaded.notices,
     };
@@ -56,6 +58,30 @@ export async function prepareConfig(loaded: LoadedConfig, options: PrepareOption
     closeLogFiles(logs.descriptors);
     throw error;
   }
+}
+
+export interface CheckedFiles {
+  /** Any of these keeps the server from starting. */
+  readonly errors: readonly ConfigError[];
+  readonly tls: TlsCheckResult;
+}
+
+/** Reads the account files, certificates and keys a configuration names: the checks of a start, without starting. */
+export async function checkConfigFiles(
+  config: ServerConfig,
+  options: Pick<PrepareOptions, 'identity' | 'passPhrases' | 'askPassPhrase'>,
+): Promise<CheckedFiles> {
+  const accounts = checkAccountFiles(config, (work) => asRoot(options.identity, work));
+  const { files, failures } = asRoot(options.identity, () => readSecretFiles(config));
+  const hooks: TlsCheckHooks = {
+    memory: options.passPhrases,
+    unreadable: failures,
+    providerLog: (line) => process.stderr.write(`${line}\n`),
+    ...(options.askPassPhrase === null ? {} : { prompt: options.askPassPhrase }),
+  };
+  const tls = await checkTlsConfiguration({ ...config, secretFiles: files }, hooks);
+  const errors = accounts.map(({ directive, message }) => new ConfigError(message, { directive }));
+  return { errors: [...errors, ...tls.errors], tls };
 }
 
 /** A prepared configuration that is not going to be used. */

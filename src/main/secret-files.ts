@@ -7,37 +7,44 @@ import type { ServerConfig } from '../config/server-config.ts';
 /** Larger than any certificate bundle; keeps a mistaken path from filling memory. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/**
- * Path -> bytes of every TLS file a configuration names. A file that cannot be read is left out: the TLS check behind
- * it names the directive and the reason.
- */
-export function readSecretFiles(config: ServerConfig): ReadonlyMap<string, Uint8Array> {
+export interface SecretFileContents {
+  /** Path -> bytes. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+  /** Path -> why it could not be read; the TLS check behind it names the directive. */
+  readonly failures: ReadonlyMap<string, string>;
+}
+
+/** Every TLS file a configuration names. */
+export function readSecretFiles(config: ServerConfig): SecretFileContents {
   const { tls, tlsDirectories } = configFiles(config);
   const files = new Map<string, Uint8Array>();
-  for (const path of [...tls, ...tlsDirectories.flatMap(filesIn)]) {
-    const bytes = readIfPossible(path);
-    if (bytes !== null) files.set(path, bytes);
+  const failures = new Map<string, string>();
+  const attempt = (path: string, read: () => void): void => {
+    try {
+      read();
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === undefined) throw error;
+      failures.set(path, REASONS[code] ?? code);
+    }
+  };
+  const readInto = (path: string): void =>
+    attempt(path, () => {
+      const stats = statSync(path);
+      if (stats.isFile() && stats.size <= MAX_BYTES) files.set(path, readFileSync(path));
+      else failures.set(path, stats.isFile() ? 'File too large' : 'Not a regular file');
+    });
+  for (const path of tls) readInto(path);
+  for (const directory of tlsDirectories) {
+    attempt(directory, () => {
+      for (const name of readdirSync(directory)) readInto(join(directory, name));
+    });
   }
-  return files;
+  return { files, failures };
 }
 
-function filesIn(directory: string): string[] {
-  return ifPossible(() => readdirSync(directory).map((name) => join(directory, name))) ?? [];
-}
-
-function readIfPossible(path: string): Uint8Array | null {
-  return ifPossible(() => {
-    const stats = statSync(path);
-    return stats.isFile() && stats.size <= MAX_BYTES ? readFileSync(path) : null;
-  });
-}
-
-/** Null for an error of the file system. */
-function ifPossible<T>(read: () => T): T | null {
-  try {
-    return read();
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === undefined) throw error;
-    return null;
-  }
-}
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'No such file or directory',
+  EACCES: 'Permission denied',
+  ENOTDIR: 'Not a directory',
+};

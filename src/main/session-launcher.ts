@@ -5,11 +5,10 @@ import type { SessionControl, SessionEnd, TransferReport } from '../actor/messag
 import { connectCalls, serveCalls } from '../actor/rpc.ts';
 import { normaliseAddress } from '../config/address-pattern.ts';
 import { selectVirtualHost } from '../config/listeners.ts';
-import type { ServerConfig, VirtualHost } from '../config/server-config.ts';
+import type { ListenerConfig, ServerConfig, VirtualHost } from '../config/server-config.ts';
 import { admitConnection, ConnectionRate } from './admission.ts';
 import { settingsAtLogin, settingsOfHost } from './config-settings.ts';
 import type { DaemonLog } from './daemon-log.ts';
-import type { OpenListener } from './listeners.ts';
 import { createMainServices, type Authenticator } from './main-services.ts';
 import type { SessionPool } from './session-pool.ts';
 import type { SessionEntry, SessionRegistry } from './session-registry.ts';
@@ -51,14 +50,14 @@ export class SessionLauncher {
   }
 
   /** Takes one accepted, untouched socket. Never throws. */
-  accept(socket: Socket, listener: OpenListener): void {
+  accept(socket: Socket, listener: ListenerConfig): void {
     const endpoints = endpointsOf(socket);
     // The peer is gone already: accept(2) succeeded, but there is nobody to talk to.
     if (endpoints === null) return void socket.destroy();
 
     const { registry, pool, log } = this.#options;
     const config = this.#options.currentConfig();
-    const host = selectVirtualHost(config, listener.config.id, endpoints.localAddress);
+    const host = selectVirtualHost(config, listener.id, endpoints.localAddress);
     const verdict = admitConnection(
       {
         remoteAddress: endpoints.remoteAddress,
@@ -85,7 +84,7 @@ export class SessionLauncher {
 
   #start(
     socket: Socket,
-    listener: OpenListener,
+    listener: ListenerConfig,
     config: ServerConfig,
     host: VirtualHost | null,
     endpoints: Endpoints,
@@ -118,7 +117,7 @@ export class SessionLauncher {
         socket,
         port: workerPort,
         configVersion: config.version,
-        listenerId: listener.config.id,
+        listenerId: listener.id,
         acceptedAt: connectedAt,
         ...endpoints,
         currentClients: registry.size,

@@ -29,7 +29,11 @@ export async function readNewPassword(input: PromptInput, output: Writable, labe
   return first;
 }
 
-async function askHidden(input: PromptInput, output: Writable, question: string): Promise<string> {
+/**
+ * One line from a terminal, typed without echo.
+ * @throws PromptError on end of input, Ctrl-C, or an overlong line
+ */
+export async function askHidden(input: PromptInput, output: Writable, question: string): Promise<string> {
   output.write(question);
   input.setRawMode?.(true);
   try {

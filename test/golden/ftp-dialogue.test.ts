@@ -613,7 +613,7 @@ test('an anonymous login', limits, async () => {
 test('a login that main does not admit is told why and disconnected', limits, async () => {
   const text = 'Sorry, the maximum number of allowed clients (1) are already connected.';
   await using fixture = await open('', {
-    services: { admitLogin: async () => ({ ok: false, reply: text }) },
+    services: { admitLogin: async () => ({ ok: false, reply: text, reason: 'Denied by MaxClients' }) },
   });
   const client = await fixture.connect();
   assert.deepEqual((await client.login('alice', 'secret')).lines, [`530 ${text}`]);

@@ -1,7 +1,16 @@
 /** Acceptance scenarios 1-14: the configurations of the howtos, what they start, and what they refuse to start. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -88,11 +97,17 @@ const CONFLICT = "cannot enforce both 'TLSRequired auth' and 'TLSOptions AllowPe
 let seed: SeedServer;
 
 before(async () => {
-  execFileSync('openssl', ['rsa', '-traditional', '-in', trees.certA.key, '-out', apacheKey], { stdio: 'pipe' });
+  execFileSync('openssl', ['rsa', '-traditional', '-in', trees.certA.key, '-out', apacheKey], {
+    stdio: 'pipe',
+  });
   seed = await startSeedServer(
     {
       old: OLD_EXAMPLE,
-      'old-weak': baseTls({ TLSProtocol: 'TLSv1', TLSRenegotiate: 'required off', TLSOptions: 'AllowWeakSecurity' }),
+      'old-weak': baseTls({
+        TLSProtocol: 'TLSv1',
+        TLSRenegotiate: 'required off',
+        TLSOptions: 'AllowWeakSecurity',
+      }),
       combined: combinedExample(trees.certA.combined, trees.clientAuthorities),
       condition: `<IfModule !mod_tls.c>\nThis is no directive, and neither "is\n<that\n</IfModule>\n${baseTls({ TLSRequired: 'on' })}`,
       comment: baseTls({ TLSRequired: 'on   # or "TLSRequired auth", or …' }),
@@ -159,9 +174,13 @@ test('4: one PEM serves certificate and key; relative paths stop the start', LIM
 
 test('5: a key that does not belong to the certificate stops the start and is named', LIMIT, async () => {
   const mixed = join(folder, 'mixed.pem');
-  const foreign = execFileSync('openssl', ['genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048'], {
-    stdio: 'pipe',
-  });
+  const foreign = execFileSync(
+    'openssl',
+    ['genpkey', '-algorithm', 'RSA', '-pkeyopt', 'rsa_keygen_bits:2048'],
+    {
+      stdio: 'pipe',
+    },
+  );
   writeFileSync(mixed, readFileSync(trees.certA.certificate, 'utf8') + foreign.toString());
   const config = seedConfig({ five: combinedExample(mixed, trees.clientAuthorities) });
   const result = await tryConfig(join(folder, 'five'), config);
@@ -172,11 +191,17 @@ test('5: a key that does not belong to the certificate stops the start and is na
   );
 });
 
-test('6: <IfModule !mod_tls.c> is skipped with whatever it holds, <IfModule mod_tls.c> is honoured', LIMIT, async () => {
-  const client = await seed.connect('condition');
-  assert.deepEqual((await client.command('USER alice')).lines, ['550 SSL/TLS required on the control channel']);
-  await client.loginTls('alice', 'secret');
-});
+test(
+  '6: <IfModule !mod_tls.c> is skipped with whatever it holds, <IfModule mod_tls.c> is honoured',
+  LIMIT,
+  async () => {
+    const client = await seed.connect('condition');
+    assert.deepEqual((await client.command('USER alice')).lines, [
+      '550 SSL/TLS required on the control channel',
+    ]);
+    await client.loginTls('alice', 'secret');
+  },
+);
 
 test('7: a comment behind a value is no part of it', LIMIT, async () => {
   const client = await seed.connect('comment');
@@ -188,25 +213,34 @@ test('7: a comment behind a value is no part of it', LIMIT, async () => {
   assert.equal(ccc?.code, 534);
 });
 
-test('8: SIGHUP reads the file again: new sessions get NoSessionReuseRequired, open ones keep the old rule', LIMIT, async () => {
-  const file = seed.server.configFile;
-  const old = await seed.connect('reload');
-  await old.loginTls('alice', 'secret');
-  const fresh = { tls: { session: 'fresh' } } as const;
-  assert.equal((await old.download('LIST', fresh)).final.code, 425);
-  const log = seed.systemLog();
-  writeFileSync(file, readFileSync(file, 'utf8').replace('#RELOAD#', '\nTLSOptions NoSessionReuseRequired\n'));
-  seed.server.child.kill('SIGHUP');
-  await log.line(/received SIGHUP -- master server reparsing configuration file/);
-  assert.ok(await becomes(226, async () => {
-    const client = await seed.connect('reload');
-    await client.loginTls('alice', 'secret');
-    const { final } = await client.download('LIST', fresh);
-    await client.quit();
-    return final.code;
-  }));
-  assert.equal((await old.download('LIST', fresh)).final.code, 425);
-});
+test(
+  '8: SIGHUP reads the file again: new sessions get NoSessionReuseRequired, open ones keep the old rule',
+  LIMIT,
+  async () => {
+    const file = seed.server.configFile;
+    const old = await seed.connect('reload');
+    await old.loginTls('alice', 'secret');
+    const fresh = { tls: { session: 'fresh' } } as const;
+    assert.equal((await old.download('LIST', fresh)).final.code, 425);
+    const log = seed.systemLog();
+    writeFileSync(
+      file,
+      readFileSync(file, 'utf8').replace('#RELOAD#', '\nTLSOptions NoSessionReuseRequired\n'),
+    );
+    seed.server.child.kill('SIGHUP');
+    await log.line(/received SIGHUP -- master server reparsing configuration file/);
+    assert.ok(
+      await becomes(226, async () => {
+        const client = await seed.connect('reload');
+        await client.loginTls('alice', 'secret');
+        const { final } = await client.download('LIST', fresh);
+        await client.quit();
+        return final.code;
+      }),
+    );
+    assert.equal((await old.download('LIST', fresh)).final.code, 425);
+  },
+);
 
 test('9: AllowPerUser with a login requirement nobody relaxes does not start', LIMIT, async () => {
   const refused = ['on', 'auth', 'auth+data'].map(async (value, index) => {
@@ -227,46 +261,68 @@ test('10: <Anonymous> with TLSRequired off makes the same combination start', LI
   assert.equal((await client.command('USER ftp')).code, 331);
 });
 
-test('11: certificate and key made for Apache httpd load unchanged, under both modules’ names', LIMIT, async () => {
-  assert.match(readFileSync(apacheKey, 'utf8'), /^-----BEGIN RSA PRIVATE KEY-----/);
-  for (const name of ['apache', 'mod-ssl']) {
-    const client = await seed.connect(name);
-    await client.loginTls('alice', 'secret');
-    assert.equal((await protectedList(client)).final.code, 226);
-  }
-});
+test(
+  '11: certificate and key made for Apache httpd load unchanged, under both modules’ names',
+  LIMIT,
+  async () => {
+    assert.match(readFileSync(apacheKey, 'utf8'), /^-----BEGIN RSA PRIVATE KEY-----/);
+    for (const name of ['apache', 'mod-ssl']) {
+      const client = await seed.connect(name);
+      await client.loginTls('alice', 'secret');
+      assert.equal((await protectedList(client)).final.code, 226);
+    }
+  },
+);
 
-test('12: a clean checkout needs no compiler or linker flag; a runtime that cannot serve is named', LIMIT, async () => {
-  const lock = JSON.parse(readFileSync(join(repository, 'package-lock.json'), 'utf8')) as {
-    packages: Record<string, { dev?: boolean; hasInstallScript?: boolean }>;
-  };
-  const built = Object.entries(lock.packages).filter(([, entry]) => entry.hasInstallScript === true && entry.dev !== true);
-  assert.deepEqual(built, []);
-  const lonely = join(folder, 'lonely');
-  const bin = join(lonely, 'bin');
-  mkdirSync(bin, { recursive: true });
-  copyFileSync(LAUNCHER, join(bin, 'lockgate'));
-  const tools = join(lonely, 'tools');
-  mkdirSync(tools);
-  for (const tool of ['readlink', 'dirname']) {
-    symlinkSync(execFileSync('/bin/sh', ['-c', `command -v ${tool}`]).toString().trim(), join(tools, tool));
-  }
-  const launch = (): ReturnType<typeof runProgram> => runProgram(join(bin, 'lockgate'), ['-v'], { env: { PATH: tools } });
-  const missing = await launch();
-  assert.equal(missing.code, 1);
-  assert.match(missing.stderr, /no Node\.js found; run 'npm ci'/);
-  // A stand-in for Node.js that answers the launcher's question with the exit code of the case.
-  const pretend = (exitCode: number): void => {
-    writeFileSync(join(tools, 'node'), `#!/bin/sh\n[ "$1" = -v ] && echo v20.0.0 && exit 0\nexit ${exitCode}\n`);
-    chmodSync(join(tools, 'node'), 0o755);
-  };
-  pretend(1);
-  assert.match((await launch()).stderr, /is version v20\.0\.0; Lockgate needs Node\.js 26\.9 or later/);
-  pretend(3);
-  const withoutCrypto = await launch();
-  assert.equal(withoutCrypto.code, 1);
-  assert.match(withoutCrypto.stderr, /is built without OpenSSL; Lockgate needs a Node\.js with crypto support/);
-});
+test(
+  '12: a clean checkout needs no compiler or linker flag; a runtime that cannot serve is named',
+  LIMIT,
+  async () => {
+    const lock = JSON.parse(readFileSync(join(repository, 'package-lock.json'), 'utf8')) as {
+      packages: Record<string, { dev?: boolean; hasInstallScript?: boolean }>;
+    };
+    const built = Object.entries(lock.packages).filter(
+      ([, entry]) => entry.hasInstallScript === true && entry.dev !== true,
+    );
+    assert.deepEqual(built, []);
+    const lonely = join(folder, 'lonely');
+    const bin = join(lonely, 'bin');
+    mkdirSync(bin, { recursive: true });
+    copyFileSync(LAUNCHER, join(bin, 'lockgate'));
+    const tools = join(lonely, 'tools');
+    mkdirSync(tools);
+    for (const tool of ['readlink', 'dirname']) {
+      symlinkSync(
+        execFileSync('/bin/sh', ['-c', `command -v ${tool}`])
+          .toString()
+          .trim(),
+        join(tools, tool),
+      );
+    }
+    const launch = (): ReturnType<typeof runProgram> =>
+      runProgram(join(bin, 'lockgate'), ['-v'], { env: { PATH: tools } });
+    const missing = await launch();
+    assert.equal(missing.code, 1);
+    assert.match(missing.stderr, /no Node\.js found; run 'npm ci'/);
+    // A stand-in for Node.js that answers the launcher's question with the exit code of the case.
+    const pretend = (exitCode: number): void => {
+      writeFileSync(
+        join(tools, 'node'),
+        `#!/bin/sh\n[ "$1" = -v ] && echo v20.0.0 && exit 0\nexit ${exitCode}\n`,
+      );
+      chmodSync(join(tools, 'node'), 0o755);
+    };
+    pretend(1);
+    assert.match((await launch()).stderr, /is version v20\.0\.0; Lockgate needs Node\.js 26\.9 or later/);
+    pretend(3);
+    const withoutCrypto = await launch();
+    assert.equal(withoutCrypto.code, 1);
+    assert.match(
+      withoutCrypto.stderr,
+      /is built without OpenSSL; Lockgate needs a Node\.js with crypto support/,
+    );
+  },
+);
 
 test('13: differing OpenSSL headers and library are named in one line, equal ones in none', LIMIT, () => {
   assert.equal(
@@ -277,22 +333,28 @@ test('13: differing OpenSSL headers and library are named in one line, equal one
   assert.equal(started.includes('compiled using OpenSSL'), headerVersion() !== libraryVersion());
 });
 
-test('14: TLSEngine without a certificate answers AUTH with 431, says why at start, and serves plain FTP', LIMIT, async () => {
-  const reason =
-    'no TLSRSACertificateFile, TLSDSACertificateFile, TLSECCertificateFile or TLSPKCS12File configured; unable to handle SSL/TLS connections';
-  assert.ok(seed.server.read('system.log').includes(reason));
-  assert.ok(seed.server.read('bare.log').includes(reason));
-  const log = seed.tlsLog('bare');
-  const client = await seed.connect('bare');
-  assert.deepEqual((await client.command('AUTH TLS')).lines, ['431 Necessary security resource unavailable']);
-  await log.line(/Unable to accept AUTH TLS due to lack of certificates/);
-  assert.equal((await client.login('alice', 'secret')).code, 230);
-  assert.equal((await client.download('LIST')).final.code, 226);
-  // The program notices it too.
-  const openssl = await sClient(seed.port('bare'));
-  assert.notEqual(openssl.code, 0);
-  await (await FtpClient.connect({ port: seed.port('bare') })).quit();
-});
+test(
+  '14: TLSEngine without a certificate answers AUTH with 431, says why at start, and serves plain FTP',
+  LIMIT,
+  async () => {
+    const reason =
+      'no TLSRSACertificateFile, TLSDSACertificateFile, TLSECCertificateFile or TLSPKCS12File configured; unable to handle SSL/TLS connections';
+    assert.ok(seed.server.read('system.log').includes(reason));
+    assert.ok(seed.server.read('bare.log').includes(reason));
+    const log = seed.tlsLog('bare');
+    const client = await seed.connect('bare');
+    assert.deepEqual((await client.command('AUTH TLS')).lines, [
+      '431 Necessary security resource unavailable',
+    ]);
+    await log.line(/Unable to accept AUTH TLS due to lack of certificates/);
+    assert.equal((await client.login('alice', 'secret')).code, 230);
+    assert.equal((await client.download('LIST')).final.code, 226);
+    // The program notices it too.
+    const openssl = await sClient(seed.port('bare'));
+    assert.notEqual(openssl.code, 0);
+    await (await FtpClient.connect({ port: seed.port('bare') })).quit();
+  },
+);
 
 /** Asks again, each time with a new session, until the value appears or a deadline passes. */
 async function becomes(expected: number, ask: () => Promise<number>): Promise<boolean> {

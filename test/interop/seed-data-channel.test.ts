@@ -24,11 +24,13 @@ const VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
 type Version = (typeof VERSIONS)[number];
 
 const NOT_BUILT = ['425 Unable to build data connection: Operation not permitted'];
-const NOT_REUSED = /client did not reuse (TLS|SSL) session, rejecting data connection \(see the NoSessionReuseRequired TLSOptions parameter\)/;
-const OTHER_SESSION = /client did not reuse (TLS|SSL) session from control channel, rejecting data connection \(see the NoSessionReuseRequired/;
+const NOT_REUSED =
+  /client did not reuse (TLS|SSL) session, rejecting data connection \(see the NoSessionReuseRequired TLSOptions parameter\)/;
+const OTHER_SESSION =
+  /client did not reuse (TLS|SSL) session from control channel, rejecting data connection \(see the NoSessionReuseRequired/;
 const NOT_OPENED = /unable to open data connection: TLS negotiation failed/;
 
-const SHORT_LIFETIME_SECONDS = 2;
+const SHORT_LIFETIME_SECONDS = 3;
 /** Enough for a renegotiation every second and whatever the machine is busy with. */
 const RENEGOTIATION_MS = 10_000;
 const LARGE_BYTES = 1024 ** 3 + 4097;
@@ -110,23 +112,27 @@ async function refusedForReuse(log: LogReader): Promise<void> {
 for (const version of VERSIONS) {
   const how = ` (${version})`;
 
-  test(`50: a data connection that resumes nothing gets 150, then 425, and the session goes on${how}`, LIMIT, async () => {
-    const client = await connect(seed, 'on', version);
-    const fresh = data('fresh', version);
-    for (const line of ['LIST', 'RETR hello.txt', 'MLSD', 'NLST', 'STOR refused.txt']) {
-      const log = seed.tlsLog('on');
-      const outcome = line.startsWith('STOR')
-        ? await client.upload(line, 'never to arrive', fresh)
-        : await client.download(line, fresh);
-      assert.equal(outcome.opening.code, 150, line);
-      assert.deepEqual(outcome.final.lines, NOT_BUILT, line);
-      await refusedForReuse(log);
-      assert.equal((await client.command('PWD')).code, 257);
-    }
-    assert.equal(await list(client, 'resume', version), 226);
-    const { body } = await client.download('RETR hello.txt', data('resume', version));
-    assert.equal(body.toString(), 'hello over TLS\n');
-  });
+  test(
+    `50: a data connection that resumes nothing gets 150, then 425, and the session goes on${how}`,
+    LIMIT,
+    async () => {
+      const client = await connect(seed, 'on', version);
+      const fresh = data('fresh', version);
+      for (const line of ['LIST', 'RETR hello.txt', 'MLSD', 'NLST', 'STOR refused.txt']) {
+        const log = seed.tlsLog('on');
+        const outcome = line.startsWith('STOR')
+          ? await client.upload(line, 'never to arrive', fresh)
+          : await client.download(line, fresh);
+        assert.equal(outcome.opening.code, 150, line);
+        assert.deepEqual(outcome.final.lines, NOT_BUILT, line);
+        await refusedForReuse(log);
+        assert.equal((await client.command('PWD')).code, 257);
+      }
+      assert.equal(await list(client, 'resume', version), 226);
+      const { body } = await client.download('RETR hello.txt', data('resume', version));
+      assert.equal(body.toString(), 'hello over TLS\n');
+    },
+  );
 
   test(`51: NoSessionReuseRequired serves the same client${how}`, LIMIT, async () => {
     const client = await connect(seed, 'waived', version);
@@ -135,7 +141,8 @@ for (const version of VERSIONS) {
 
   test(`52: a client that resumes lists five times${how}`, LIMIT, async () => {
     const client = await connect(seed, 'base', version);
-    for (let round = 1; round <= 5; round += 1) assert.equal(await list(client, 'resume', version), 226, `LIST ${round}`);
+    for (let round = 1; round <= 5; round += 1)
+      assert.equal(await list(client, 'resume', version), 226, `LIST ${round}`);
   });
 
   test(`53: the session of another control connection is refused and named so${how}`, LIMIT, async () => {
@@ -151,29 +158,22 @@ for (const version of VERSIONS) {
     assert.equal(await list(one, 'resume', version), 226);
   });
 
-  test(`59: a session older than TLSSessionCache's lifetime is refused${how}`, LIMIT, async () => {
-    const client = await connect(shortLived, 'on', version);
-    assert.equal(await list(client, 'resume', version), 226);
-    const log = shortLived.tlsLog('on');
-    const deadline = performance.now() + 5_000 + SHORT_LIFETIME_SECONDS * 1000;
-    let answer = 226;
-    while (answer === 226 && performance.now() < deadline) answer = await list(client, 'resume', version);
-    assert.equal(answer, 425);
-    await log.inOrder(/client did not reuse (TLS|SSL) session.*NoSessionReuseRequired/, NOT_OPENED);
-  });
-
-  test(`60: internal: 1800 lets a client list again after a transfer of more than 300 s${how}`, LIMIT, async () => {
-    writeFileSync(clockFile, '0');
-    const client = await connect(clocked, 'on', version);
-    assert.equal(await list(client, 'resume', version), 226);
-    writeFileSync(clockFile, '1700');
-    assert.equal(await list(client, 'resume', version), 226);
-    const log = clocked.tlsLog('on');
-    // The simulated clock is really looked at.
-    writeFileSync(clockFile, '1801');
-    assert.equal(await list(client, 'resume', version), 425);
-    await log.line(/client did not reuse (TLS|SSL) session.*NoSessionReuseRequired/);
-  });
+  test(
+    `60: internal: 1800 lets a client list again after a transfer of more than 300 s${how}`,
+    LIMIT,
+    async () => {
+      writeFileSync(clockFile, '0');
+      const client = await connect(clocked, 'on', version);
+      assert.equal(await list(client, 'resume', version), 226);
+      writeFileSync(clockFile, '1700');
+      assert.equal(await list(client, 'resume', version), 226);
+      const log = clocked.tlsLog('on');
+      // The simulated clock is really looked at.
+      writeFileSync(clockFile, '1801');
+      assert.equal(await list(client, 'resume', version), 425);
+      await log.line(/client did not reuse (TLS|SSL) session.*NoSessionReuseRequired/);
+    },
+  );
 }
 
 test('54: without PROT P the listing is refused at once, not left hanging', LIMIT, async () => {
@@ -213,7 +213,10 @@ test('57: TLSRequired !data refuses PROT P and serves TLS and plain logins alike
   assert.equal((await client.login('alice', 'secret')).code, 230);
   const log = seed.tlsLog('not-data');
   const replies = await client.dialogue('PBSZ 0', 'PROT P', 'PROT C');
-  assert.deepEqual(replies.map((reply) => reply.code), [200, 534, 200]);
+  assert.deepEqual(
+    replies.map((reply) => reply.code),
+    [200, 534, 200],
+  );
   await log.line(/PROT: unwilling to accept security parameter \(P\)/);
   assert.equal((await client.download('LIST')).final.code, 226);
   const plain = await seed.connect('not-data');
@@ -224,13 +227,30 @@ test('57: TLSRequired !data refuses PROT P and serves TLS and plain logins alike
 test('58: the last PROT counts; S and other levels are refused', LIMIT, async () => {
   const client = await connect(seed, 'base', 'TLSv1.3');
   const replies = await client.dialogue('PROT P', 'PROT C');
-  assert.deepEqual(replies.map((reply) => reply.code), [200, 200]);
+  assert.deepEqual(
+    replies.map((reply) => reply.code),
+    [200, 200],
+  );
   assert.match((await client.download('LIST')).body.toString(), /hello\.txt/);
   assert.deepEqual((await client.command('PROT S')).lines, ['536 PROT S unsupported']);
   assert.deepEqual((await client.command('PROT X')).lines, ['504 PROT X unsupported']);
   assert.equal((await client.download('LIST')).final.code, 226);
   assert.equal((await client.command('PROT P')).code, 200);
   assert.equal(await list(client, 'resume', 'TLSv1.3'), 226);
+});
+
+test('59: a session older than the lifetime of TLSSessionCache is refused', LIMIT, async () => {
+  const log = shortLived.tlsLog('on');
+  const outlive = async (version: Version): Promise<void> => {
+    const client = await connect(shortLived, 'on', version);
+    assert.equal(await list(client, 'resume', version), 226);
+    const deadline = performance.now() + 5_000 + SHORT_LIFETIME_SECONDS * 1000;
+    let answer = 226;
+    while (answer === 226 && performance.now() < deadline) answer = await list(client, 'resume', version);
+    assert.equal(answer, 425, version);
+  };
+  await Promise.all(VERSIONS.map(outlive));
+  await log.inOrder(/client did not reuse (TLS|SSL) session.*NoSessionReuseRequired/, NOT_OPENED);
 });
 
 test('61: TLSSessionCache wants its colon, with or without a space behind it', LIMIT, async () => {
@@ -247,20 +267,27 @@ test('61: TLSSessionCache wants its colon, with or without a space behind it', L
   assert.equal(spaced.code, 0, spaced.stderr);
 });
 
-test('62: the control timer renegotiates TLS 1.2 and never costs a TLS 1.3 session its life', LIMIT, async () => {
-  await connect(seed, 'timer', 'TLSv1.2');
-  // Older than the TLS 1.2 session, so its interval has passed when that one's has.
-  const modern = await connect(seed, 'fast-timer', 'TLSv1.3');
-  const log = seed.tlsLog('fast-timer');
-  const client = await connect(seed, 'fast-timer', 'TLSv1.2');
-  const renegotiated = once(client.stream, 'session', { signal: AbortSignal.timeout(RENEGOTIATION_MS) });
-  await log.line(/requesting TLS renegotiation on control channel \(1 sec renegotiation interval\)/, RENEGOTIATION_MS);
-  await renegotiated;
-  assert.equal((await client.command('PWD')).code, 257);
-  assert.equal(await list(client, 'resume', 'TLSv1.2'), 226);
-  assert.equal((await modern.command('PWD')).code, 257);
-  assert.equal(await list(modern, 'resume', 'TLSv1.3'), 226);
-});
+test(
+  '62: the control timer renegotiates TLS 1.2 and never costs a TLS 1.3 session its life',
+  LIMIT,
+  async () => {
+    await connect(seed, 'timer', 'TLSv1.2');
+    // Older than the TLS 1.2 session, so its interval has passed when that one's has.
+    const modern = await connect(seed, 'fast-timer', 'TLSv1.3');
+    const log = seed.tlsLog('fast-timer');
+    const client = await connect(seed, 'fast-timer', 'TLSv1.2');
+    const renegotiated = once(client.stream, 'session', { signal: AbortSignal.timeout(RENEGOTIATION_MS) });
+    await log.line(
+      /requesting TLS renegotiation on control channel \(1 sec renegotiation interval\)/,
+      RENEGOTIATION_MS,
+    );
+    await renegotiated;
+    assert.equal((await client.command('PWD')).code, 257);
+    assert.equal(await list(client, 'resume', 'TLSv1.2'), 226);
+    assert.equal((await modern.command('PWD')).code, 257);
+    assert.equal(await list(modern, 'resume', 'TLSv1.3'), 226);
+  },
+);
 
 let largeDigest: string | null = null;
 let measuredRate: number | null = null;
@@ -269,32 +296,42 @@ for (const [host, version, directive] of [
   ['not-required', 'TLSv1.2', 'TLSRenegotiate required off'],
   ['no-renegotiate', 'TLSv1.3', 'no TLSRenegotiate'],
 ] as const) {
-  test(`63: more than 1 GiB over ${version} arrives whole with ${directive}`, { timeout: 60_000 }, async (t) => {
-    largeDigest ??= makeLargeFile(join(seed.server.homeOf('alice'), 'large.bin'));
-    const client = await connect(seed, host, version);
-    const started = performance.now();
-    const received = await hashDownload(client, 'RETR large.bin', data('resume', version).tls);
-    const seconds = (performance.now() - started) / 1000;
-    t.diagnostic(`${version}: ${Math.round(LARGE_BYTES / 1e6 / seconds)} MB/s, client and checksum included`);
-    assert.deepEqual(received, { bytes: LARGE_BYTES, digest: largeDigest });
-    assert.equal((await client.command('PWD')).code, 257);
-    if (version === 'TLSv1.3') measuredRate = LARGE_BYTES / seconds;
-  });
+  test(
+    `63: more than 1 GiB over ${version} arrives whole with ${directive}`,
+    { timeout: 60_000 },
+    async (t) => {
+      largeDigest ??= makeLargeFile(join(seed.server.homeOf('alice'), 'large.bin'));
+      const client = await connect(seed, host, version);
+      const started = performance.now();
+      const received = await hashDownload(client, 'RETR large.bin', data('resume', version).tls);
+      const seconds = (performance.now() - started) / 1000;
+      t.diagnostic(
+        `${version}: ${Math.round(LARGE_BYTES / 1e6 / seconds)} MB/s, client and checksum included`,
+      );
+      assert.deepEqual(received, { bytes: LARGE_BYTES, digest: largeDigest });
+      assert.equal((await client.command('PWD')).code, 257);
+      if (version === 'TLSv1.3') measuredRate = LARGE_BYTES / seconds;
+    },
+  );
 }
 
-test('64: a client’s renegotiation is aborted with a warning, or accepted with AllowClientRenegotiations', LIMIT, async () => {
-  const bystander = await connect(seed, 'base', 'TLSv1.2');
-  const refused = await connect(seed, 'base', 'TLSv1.2');
-  const log = seed.tlsLog('base');
-  await assert.rejects(renegotiate(refused));
-  await log.line(/warning: client-initiated session renegotiation detected, aborting connection/);
-  await refused.waitClosed();
-  assert.equal((await bystander.command('PWD')).code, 257);
-  const allowed = await connect(seed, 'client-may', 'TLSv1.2');
-  await renegotiate(allowed);
-  assert.equal((await allowed.command('PWD')).code, 257);
-  assert.equal(await list(allowed, 'resume', 'TLSv1.2'), 226);
-});
+test(
+  '64: a client’s renegotiation is aborted with a warning, or accepted with AllowClientRenegotiations',
+  LIMIT,
+  async () => {
+    const bystander = await connect(seed, 'base', 'TLSv1.2');
+    const refused = await connect(seed, 'base', 'TLSv1.2');
+    const log = seed.tlsLog('base');
+    await assert.rejects(renegotiate(refused));
+    await log.line(/warning: client-initiated session renegotiation detected, aborting connection/);
+    await refused.waitClosed();
+    assert.equal((await bystander.command('PWD')).code, 257);
+    const allowed = await connect(seed, 'client-may', 'TLSv1.2');
+    await renegotiate(allowed);
+    assert.equal((await allowed.command('PWD')).code, 257);
+    assert.equal(await list(allowed, 'resume', 'TLSv1.2'), 226);
+  },
+);
 
 test('65: no tuning is needed for a fast transfer, and buffer settings do not slow it down', (t) => {
   // Scenario 63's second transfer, on a host with SocketOptions rcvbuf and sndbuf.
@@ -329,7 +366,11 @@ function makeLargeFile(path: string): string {
   return hash.digest('hex');
 }
 
-async function hashDownload(client: FtpClient, line: string, tls: DataTls): Promise<{ bytes: number; digest: string }> {
+async function hashDownload(
+  client: FtpClient,
+  line: string,
+  tls: DataTls,
+): Promise<{ bytes: number; digest: string }> {
   const prepared = await client.prepareData('epsv');
   const connecting = prepared.connect(tls);
   client.send(line);

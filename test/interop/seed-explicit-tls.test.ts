@@ -7,7 +7,7 @@ import type { TLSSocket } from 'node:tls';
 import { certificateTrees } from '../support/certificates.ts';
 import { FtpClient, type ClientReply } from '../support/ftp-client.ts';
 import { needsProgram } from '../support/programs.ts';
-import { assertTlsRecords, startRelay } from '../support/relay.ts';
+import { startRecordingProxy } from '../support/recording-proxy.ts';
 import {
   baseTls,
   chainSubjects,
@@ -17,6 +17,7 @@ import {
   startSeedServer,
   type SeedServer,
 } from '../support/seed-server.ts';
+import { assertTlsRecords } from '../support/tls-records.ts';
 
 const LIMIT = { timeout: 30_000 };
 const trees = certificateTrees();
@@ -67,32 +68,40 @@ before(async () => {
 
 after(() => seed?.close());
 
-test('15: s_client -starttls ftp sees banner, certificate and 221; the banner is the default or ServerIdent’s', LIMIT, async () => {
-  const plain = await seed.connect('base');
-  assert.deepEqual(plain.greeting?.lines, ["220 ProFTPD Server (TJ's FTPS Server) [127.0.0.1]"]);
-  const named = await seed.connect('ident');
-  assert.deepEqual(named.greeting?.lines, [`220 ${IDENT}`]);
-  const result = await sClient(seed.port('ident'));
-  assert.equal(result.code, 0, result.stderr);
-  assert.deepEqual(chainSubjects(result), ['certA']);
-  assert.match(result.stdout, /^221 Goodbye\.\r?$/m);
-});
+test(
+  '15: s_client -starttls ftp sees banner, certificate and 221; the banner is the default or ServerIdent’s',
+  LIMIT,
+  async () => {
+    const plain = await seed.connect('base');
+    assert.deepEqual(plain.greeting?.lines, ["220 ProFTPD Server (TJ's FTPS Server) [127.0.0.1]"]);
+    const named = await seed.connect('ident');
+    assert.deepEqual(named.greeting?.lines, [`220 ${IDENT}`]);
+    const result = await sClient(seed.port('ident'));
+    assert.equal(result.code, 0, result.stderr);
+    assert.deepEqual(chainSubjects(result), ['certA']);
+    assert.match(result.stdout, /^221 Goodbye\.\r?$/m);
+  },
+);
 
-test('16: after 234 there is TLS only, and what was pipelined behind AUTH is never executed', LIMIT, async (t) => {
-  const relay = await startRelay(t, seed.port('base'));
-  const client = await FtpClient.connect({ port: relay.port });
-  client.sendRaw('AUTH TLS\r\nUSER alice\r\n');
-  assert.equal((await client.readReply()).text, 'AUTH TLS successful');
-  await client.startTls();
-  // USER in clear would have made this a password; and no reply of it may come instead.
-  assert.deepEqual((await client.command('PASS secret')).lines, ['503 Login with USER first']);
-  assert.equal((await client.login('alice', 'secret')).code, 230);
-  assert.equal((await client.quit()).code, 221);
-  const wire = relay.fromServer;
-  const clear = /^220 [^\r\n]+\r\n234 AUTH TLS successful\r\n/.exec(wire.toString('latin1'))?.[0];
-  assert.ok(clear !== undefined, wire.subarray(0, 200).toString('latin1'));
-  assertTlsRecords(wire.subarray(clear.length));
-});
+test(
+  '16: after 234 there is TLS only, and what was pipelined behind AUTH is never executed',
+  LIMIT,
+  async (t) => {
+    const relay = await startRecordingProxy(t, seed.port('base'));
+    const client = await FtpClient.connect({ port: relay.port });
+    client.sendRaw('AUTH TLS\r\nUSER alice\r\n');
+    assert.equal((await client.readReply()).text, 'AUTH TLS successful');
+    await client.startTls();
+    // USER in clear would have made this a password; and no reply of it may come instead.
+    assert.deepEqual((await client.command('PASS secret')).lines, ['503 Login with USER first']);
+    assert.equal((await client.login('alice', 'secret')).code, 230);
+    assert.equal((await client.quit()).code, 221);
+    const wire = relay.fromServer();
+    const clear = /^220 [^\r\n]+\r\n234 AUTH TLS successful\r\n/.exec(wire.toString('latin1'))?.[0];
+    assert.ok(clear !== undefined, wire.subarray(0, 200).toString('latin1'));
+    assertTlsRecords(wire.subarray(clear.length));
+  },
+);
 
 test('17: FEAT lists AUTH TLS, PBSZ, PROT, CCC and SSCN before TLS was started', LIMIT, async () => {
   const client = await seed.connect('base');
@@ -127,24 +136,28 @@ test('19: without PROT data connections are clear, after PROT P they are TLS', L
   assert.deepEqual(secured.body, clear.body);
 });
 
-test('20: TLSRequired on refuses USER in clear and says why; off serves everything in clear', LIMIT, async (t) => {
-  const log = seed.tlsLog('required');
-  const clear = await seed.connect('required');
-  assert.deepEqual((await clear.command('USER alice')).lines, [NEEDS_CONTROL]);
-  await log.line(/SSL\/TLS required but absent for authentication, denying USER command/);
-  await clear.loginTls('alice', 'secret');
-  assert.equal((await protectedList(clear)).final.code, 226);
-  const open = await seed.connect('base');
-  assert.equal((await open.login('alice', 'secret')).code, 230);
-  assert.equal((await open.download('LIST')).final.code, 226);
-  if (!needsProgram(t, 'curl')) return;
-  const url = `ftp://127.0.0.1:${seed.port('required')}/`;
-  const curl = ['-sS', '--max-time', '15', '-u', 'alice:secret'];
-  const refused = await runProgram('curl', [...curl, url]);
-  assert.notEqual(refused.code, 0);
-  const served = await runProgram('curl', [...curl, '--ssl-reqd', '-k', url]);
-  assert.equal(served.code, 0, served.stderr);
-});
+test(
+  '20: TLSRequired on refuses USER in clear and says why; off serves everything in clear',
+  LIMIT,
+  async (t) => {
+    const log = seed.tlsLog('required');
+    const clear = await seed.connect('required');
+    assert.deepEqual((await clear.command('USER alice')).lines, [NEEDS_CONTROL]);
+    await log.line(/SSL\/TLS required but absent for authentication, denying USER command/);
+    await clear.loginTls('alice', 'secret');
+    assert.equal((await protectedList(clear)).final.code, 226);
+    const open = await seed.connect('base');
+    assert.equal((await open.login('alice', 'secret')).code, 230);
+    assert.equal((await open.download('LIST')).final.code, 226);
+    if (!needsProgram(t, 'curl')) return;
+    const url = `ftp://127.0.0.1:${seed.port('required')}/`;
+    const curl = ['-sS', '--max-time', '15', '-u', 'alice:secret'];
+    const refused = await runProgram('curl', [...curl, url]);
+    assert.notEqual(refused.code, 0);
+    const served = await runProgram('curl', [...curl, '--ssl-reqd', '-k', url]);
+    assert.equal(served.code, 0, served.stderr);
+  },
+);
 
 for (const row of POLICY) {
   test(`21: TLSRequired ${row.value} answers as the acceptance table says`, LIMIT, async () => {
@@ -153,18 +166,22 @@ for (const row of POLICY) {
   });
 }
 
-test('22: a handshake that succeeds is two lines, request and cipher, with module, version and process', LIMIT, async () => {
-  const log = seed.tlsLog('base');
-  const client = await seed.connect('base');
-  await client.authTls({ minVersion: 'TLSv1.3' });
-  await log.inOrder(
-    /TLS\/TLS-C requested, starting TLS handshake$/,
-    /TLSv1\.3 connection accepted, using cipher TLS_AES_256_GCM_SHA384 \(256 bits\)$/,
-  );
-  for (const line of log.lines) {
-    assert.match(line, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} mod_tls\/\d+\.\d+\S*\[\d+\]: \S/);
-  }
-});
+test(
+  '22: a handshake that succeeds is two lines, request and cipher, with module, version and process',
+  LIMIT,
+  async () => {
+    const log = seed.tlsLog('base');
+    const client = await seed.connect('base');
+    await client.authTls({ minVersion: 'TLSv1.3' });
+    await log.inOrder(
+      /TLS\/TLS-C requested, starting TLS handshake$/,
+      /TLSv1\.3 connection accepted, using cipher TLS_AES_256_GCM_SHA384 \(256 bits\)$/,
+    );
+    for (const line of log.lines) {
+      assert.match(line, /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} mod_tls\/\d+\.\d+\S*\[\d+\]: \S/);
+    }
+  },
+);
 
 test('23: AUTH SSL and AUTH TLS-P protect data connections without PROT P', LIMIT, async () => {
   for (const mechanism of ['SSL', 'TLS-P']) {
@@ -199,8 +216,7 @@ test('25: a certificate can stand for the password, but not for USER', LIMIT, as
   await log.line(/matched client cert CommonName 'alice' to user 'alice'/);
   await log.line(/TLS\/X509 TLSUserName 'CommonName' check successful for user 'alice'/);
   await client.dialogue('PBSZ 0', 'PROT P');
-  const listing = await client.download('LIST', { tls: { session: 'resume', options: certificate } });
-  assert.equal(listing.final.code, 226);
+  assert.equal((await protectedList(client, certificate)).final.code, 226);
   // Somebody else's name: the ordinary dialogue.
   const other = await seed.connect('certificate-login');
   await other.authTls(certificate);
@@ -209,7 +225,9 @@ test('25: a certificate can stand for the password, but not for USER', LIMIT, as
 });
 
 test('26: a client that verifies finds a valid chain and its names', LIMIT, async () => {
-  const authorities = [trees.myRootCa.certificate, trees.myServerCa.certificate].map((path) => readFileSync(path));
+  const authorities = [trees.myRootCa.certificate, trees.myServerCa.certificate].map((path) =>
+    readFileSync(path),
+  );
   const strict = { rejectUnauthorized: true, servername: 'localhost' };
   const direct = await seed.connect('base');
   await direct.authTls({ ...strict, ca: authorities });
@@ -218,22 +236,32 @@ test('26: a client that verifies finds a valid chain and its names', LIMIT, asyn
   const chained = await seed.connect('chained');
   await chained.authTls({ ...strict, ca: authorities.slice(0, 1) });
   assert.equal((chained.stream as TLSSocket).authorized, true);
-  const byAddress = ['-CAfile', trees.myRootCa.certificate, '-verify_return_error', '-verify_ip', '127.0.0.1'];
+  const byAddress = [
+    '-CAfile',
+    trees.myRootCa.certificate,
+    '-verify_return_error',
+    '-verify_ip',
+    '127.0.0.1',
+  ];
   const openssl = await sClient(seed.port('chained'), byAddress);
   assert.equal(openssl.code, 0, openssl.stderr);
   assert.match(openssl.stdout, /Verify return code: 0 \(ok\)/);
 });
 
-test('27: TLSVerifyClient optional serves clients without certificate and names those with one', LIMIT, async () => {
-  const without = await seed.connect('optional');
-  await without.authTls();
-  assert.equal((await without.command('USER alice')).code, 331);
-  const log = seed.tlsLog('optional');
-  const client = await seed.connect('optional');
-  await client.authTls(clientCertificate(trees.alice));
-  assert.equal((await client.login('alice', 'secret')).code, 230);
-  await log.line(/Client: \/O=Tests\/CN=alice$/);
-});
+test(
+  '27: TLSVerifyClient optional serves clients without certificate and names those with one',
+  LIMIT,
+  async () => {
+    const without = await seed.connect('optional');
+    await without.authTls();
+    assert.equal((await without.command('USER alice')).code, 331);
+    const log = seed.tlsLog('optional');
+    const client = await seed.connect('optional');
+    await client.authTls(clientCertificate(trees.alice));
+    assert.equal((await client.login('alice', 'secret')).code, 230);
+    await log.line(/Client: \/O=Tests\/CN=alice$/);
+  },
+);
 
 /** Commands in clear, before login. */
 async function checkClear(row: PolicyRow): Promise<void> {

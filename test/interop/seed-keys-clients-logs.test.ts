@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, chownSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect as connectTcp } from 'node:net';
 import { after, before, test, type TestContext } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { certificateTrees } from '../support/certificates.ts';
@@ -20,6 +21,7 @@ import {
   type ProgramResult,
   type SeedServer,
 } from '../support/seed-server.ts';
+import { assertTlsRecords } from '../support/tls-records.ts';
 
 const LIMIT = { timeout: 30_000 };
 const trees = certificateTrees();
@@ -37,8 +39,8 @@ before(async () => {
       encrypted: baseTls(encrypted),
       on: baseTls({ ...chain, TLSRequired: 'on' }),
       implicit: baseTls({ TLSOptions: 'UseImplicitSSL' }),
-      commands: `ExtendedLog @DIR@/commands.log ALL ftpcmd\n${baseTls()}`,
-      transfers: `TransferLog @DIR@/transfers.log\n${baseTls()}`,
+      commands: `ExtendedLog @DIR@/ftpcmd.log ALL ftpcmd\n${baseTls()}`,
+      transfers: `TransferLog @DIR@/xferlog\n${baseTls()}`,
     },
     {
       main: `TLSPassPhraseProvider ${provider}\nLogFormat ftpcmd "%u [%a] %r %s"\n`,
@@ -114,7 +116,10 @@ test('85: TLS_USE_FIPS without a FIPS provider does not start', LIMIT, async () 
 
 test('85: without the define nothing speaks of FIPS, and no directive can ask for it', LIMIT, async () => {
   assert.doesNotMatch(seed.server.stderr() + seed.server.read('system.log'), /FIPS/);
-  const result = await tryConfig(join(folder, 'option'), seedConfig({ option: baseTls({ TLSOptions: 'FIPS' }) }));
+  const result = await tryConfig(
+    join(folder, 'option'),
+    seedConfig({ option: baseTls({ TLSOptions: 'FIPS' }) }),
+  );
   assert.equal(result.code, 1);
   assert.match(result.stderr, /unknown TLSOption 'FIPS'/);
 });
@@ -125,12 +130,7 @@ for (const setting of ['ssl-allow', 'ssl-force'] as const) {
     const upload = join(folder, `${setting}.txt`);
     writeFileSync(upload, `sent with ${setting}\n`);
     const log = seed.tlsLog('on');
-    const result = await lftp('on', [
-      `set ftp:${setting} true`,
-      'ls',
-      `put ${upload}`,
-      `cat ${setting}.txt`,
-    ]);
+    const result = await lftp('on', [`set ftp:${setting} true`, 'ls', `put ${upload}`, `cat ${setting}.txt`]);
     assert.equal(result.code, 0, result.stderr);
     assert.match(result.stdout, /hello\.txt/);
     assert.match(result.stdout, new RegExp(`sent with ${setting}\n`));
@@ -160,7 +160,16 @@ test('86: curl logs in, lists, uploads and downloads with --ssl-reqd', LIMIT, as
   const upload = join(folder, 'curl.txt');
   writeFileSync(upload, 'sent with curl\n');
   const base = `ftp://127.0.0.1:${seed.port('on')}`;
-  const common = ['-sS', '--ssl-reqd', '--cacert', trees.myRootCa.certificate, '-u', 'alice:secret', '-m', '10'];
+  const common = [
+    '-sS',
+    '--ssl-reqd',
+    '--cacert',
+    trees.myRootCa.certificate,
+    '-u',
+    'alice:secret',
+    '-m',
+    '10',
+  ];
   const sent = await runProgram('curl', [...common, '-T', upload, `${base}/`]);
   assert.equal(sent.code, 0, sent.stderr);
   const listed = await runProgram('curl', [...common, `${base}/`]);
@@ -169,22 +178,30 @@ test('86: curl logs in, lists, uploads and downloads with --ssl-reqd', LIMIT, as
   assert.equal(got.stdout, 'sent with curl\n', got.stderr);
 });
 
-test('87: TLSRequired on leaves a clear connection the commands that lead to TLS, and QUIT', LIMIT, async () => {
-  const client = await seed.connect('on');
-  for (const command of ['USER alice', 'PASS secret', 'LIST', 'NOOP', 'PWD']) {
-    assert.deepEqual((await client.command(command)).lines, ['550 SSL/TLS required on the control channel'], command);
-  }
-  assert.equal((await client.command('SYST')).code, 215);
-  assert.equal((await client.command('FEAT')).code, 211);
-  assert.equal((await client.command('HOST 127.0.0.1')).code, 220);
-  assert.equal((await client.command('CLNT test')).code, 200);
-  assert.equal((await client.command('QUIT')).code, 221);
-  const other = await seed.connect('on');
-  assert.equal((await other.authTls()).code, 234);
-});
+test(
+  '87: TLSRequired on leaves a clear connection the commands that lead to TLS, and QUIT',
+  LIMIT,
+  async () => {
+    const client = await seed.connect('on');
+    for (const command of ['USER alice', 'PASS secret', 'LIST', 'NOOP', 'PWD']) {
+      assert.deepEqual(
+        (await client.command(command)).lines,
+        ['550 SSL/TLS required on the control channel'],
+        command,
+      );
+    }
+    assert.equal((await client.command('SYST')).code, 215);
+    assert.equal((await client.command('FEAT')).code, 211);
+    assert.equal((await client.command('HOST 127.0.0.1')).code, 220);
+    assert.equal((await client.command('CLNT test')).code, 200);
+    assert.equal((await client.command('QUIT')).code, 221);
+    const other = await seed.connect('on');
+    assert.equal((await other.authTls()).code, 234);
+  },
+);
 
 test('88: ExtendedLog names user, address, command and answer, and hides the password', LIMIT, async () => {
-  const log = new LogReader(seed.server.directory, 'commands.log');
+  const log = new LogReader(seed.server.directory, 'ftpcmd.log');
   const client = await seed.connect('commands');
   await client.login('alice', 'secret');
   assert.equal((await client.download('LIST')).final.code, 226);
@@ -194,7 +211,7 @@ test('88: ExtendedLog names user, address, command and answer, and hides the pas
 });
 
 test('89: the transfer log has one ftps line per file and none for a listing', LIMIT, async () => {
-  const log = new LogReader(seed.server.directory, 'transfers.log');
+  const log = new LogReader(seed.server.directory, 'xferlog');
   const client = await connectTlsClient('transfers');
   assert.equal((await client.upload('STOR new file.txt', '12345678', resume)).final.code, 226);
   assert.equal((await client.download('LIST', resume)).final.code, 226);
@@ -202,41 +219,43 @@ test('89: the transfer log has one ftps line per file and none for a listing', L
   const home = seed.server.homeOf('alice');
   const line = (bytes: number, name: string, direction: string): RegExp =>
     new RegExp(
-      `^\\w{3} \\w{3} [ \\d]\\d \\d\\d:\\d\\d:\\d\\d \\d{4} \\d+ 127\\.0\\.0\\.1 ${bytes} ${home}/${name} b _ ${direction} r alice ftps 0 \\* c$`,
+      `^\\w{3} \\w{3} [ \\d]\\d \\d\\d:\\d\\d:\\d\\d \\d{4} \\d+ \\S+ ${bytes} ${home}/${name} b _ ${direction} r alice ftps 0 \\* c$`,
     );
   await log.inOrder(line(8, 'new_file.txt', 'i'), line(15, 'two_words_grüße.txt', 'o'));
   assert.equal((await client.quit()).code, 221);
   assert.equal(log.lines.length, 2, log.lines.join('\n'));
 });
 
-test('90: after AUTH the server sends nothing but TLS records, on control and data connections', LIMIT, async () => {
-  for (const host of ['on', 'implicit']) {
-    const control = await startRecordingProxy(seed.port(host));
-    const implicitTls = host === 'implicit' ? { implicitTls: { rejectUnauthorized: false } } : {};
-    const client = await FtpClient.connect({ port: control.port, ...implicitTls });
-    if (host === 'on') await client.loginTls('alice', 'secret');
-    else await client.login('alice', 'secret');
-    await client.command('TYPE I');
-    for (const line of ['LIST', 'RETR hello.txt', 'RETR missing.txt', 'NOPE', 'STOR wire.txt']) {
-      await overRecordedData(client, line);
+test(
+  '90: after AUTH the server sends nothing but TLS records, on control and data connections',
+  LIMIT,
+  async (t) => {
+    for (const host of ['on', 'implicit']) {
+      const control = await startRecordingProxy(t, seed.port(host));
+      const implicitTls = host === 'implicit' ? { implicitTls: { rejectUnauthorized: false } } : {};
+      const client = await FtpClient.connect({ port: control.port, ...implicitTls });
+      if (host === 'on') await client.loginTls('alice', 'secret');
+      else await client.login('alice', 'secret');
+      await client.command('TYPE I');
+      for (const line of ['LIST', 'RETR hello.txt', 'RETR missing.txt', 'NOPE', 'STOR wire.txt']) {
+        await overRecordedData(t, client, line);
+      }
+      await client.quit();
+      await control.ended;
+      const sent = control.fromServer();
+      const start = host === 'on' ? sent.indexOf('\r\n', sent.indexOf('\r\n234 ') + 2) + 2 : 0;
+      assertTlsRecords(sent.subarray(start));
     }
-    await client.quit();
-    await control.ended;
-    const sent = control.fromServer();
-    const start = host === 'on' ? sent.indexOf('\r\n', sent.indexOf('\r\n234 ') + 2) + 2 : 0;
-    assert.ok(assertRecords(sent.subarray(start)) > 10);
-    control.close();
-  }
-});
+  },
+);
 
 /** One command with its data connection, if it opens one, through a recording relay. */
-async function overRecordedData(client: FtpClient, line: string): Promise<void> {
+async function overRecordedData(t: TestContext, client: FtpClient, line: string): Promise<void> {
   const prepared = await client.prepareData('epsv');
-  const relay = await startRecordingProxy(prepared.port);
+  const relay = await startRecordingProxy(t, prepared.port);
   client.send(line);
   const socket = connectTls({
-    port: relay.port,
-    host: '127.0.0.1',
+    socket: connectTcp({ port: relay.port, host: '127.0.0.1' }),
     rejectUnauthorized: false,
     session: client.sessions.at(-1)!,
   });
@@ -248,22 +267,7 @@ async function overRecordedData(client: FtpClient, line: string): Promise<void> 
     const received = collect(socket);
     assert.equal((await client.readReply()).code, 226, line);
     await received;
-    assert.ok(assertRecords(relay.fromServer()) > 0, line);
+    assertTlsRecords(relay.fromServer());
   }
   socket.destroy();
-  relay.close();
-}
-
-/** TLSPlaintext { type(1) in 20..23, version(2) with major 3, length(2), fragment } to the last byte; gives their number. */
-function assertRecords(bytes: Buffer): number {
-  let records = 0;
-  let at = 0;
-  while (at < bytes.length) {
-    const header = bytes.subarray(at, at + 5);
-    assert.ok(header.length === 5 && header[0]! >= 20 && header[0]! <= 23 && header[1] === 3, `byte ${at}: ${header.toString('latin1')}`);
-    at += 5 + header.readUInt16BE(3);
-    records += 1;
-  }
-  assert.equal(at, bytes.length, 'the last record is not whole');
-  return records;
 }

@@ -16,7 +16,6 @@ const LIMIT = { timeout: 30_000 };
 const RANGE = [50_000, 51_000] as const;
 const PUBLIC_ADDRESS = '203.0.113.7';
 const PUBLIC_TLS_ADDRESS = '203.0.113.8';
-const WAIT_MS = 5_000;
 const CONTENT = 'from one server to the other\n';
 
 const trees = certificateTrees();
@@ -101,7 +100,10 @@ test('73: an exhausted range gives another port and says so in the log', LIMIT, 
     await client.login('alice', 'secret');
     ports.push(passivePort(await client.command('EPSV')));
   }
-  assert.deepEqual(ports.slice(0, 2).sort(), [low, high]);
+  assert.deepEqual(
+    ports.slice(0, 2).sort((one, other) => one - other),
+    [low, high],
+  );
   assert.ok(ports[2] !== undefined && ports[2] > 0 && !range.includes(ports[2]));
   const line = await log.line(/unable to find open port in PassivePorts range/);
   assert.ok(line.includes(`PassivePorts range ${low}-${high}`), line);
@@ -114,53 +116,63 @@ function readNarrowHost(): string {
   return text.slice(text.indexOf('/narrow.log'));
 }
 
-test('74: PASV carries MasqueradeAddress, over TLS TLSMasqueradeAddress; EPSV carries a port only', LIMIT, async () => {
-  const commas = (address: string): string => address.replaceAll('.', ',');
-  const passive = async (host: string, tls: boolean): Promise<[string, string]> => {
-    const client = await seed.connect(host);
-    if (tls) await client.loginTls('alice', 'secret');
-    else await client.login('alice', 'secret');
-    const replies = await client.dialogue('PASV', 'EPSV');
-    return replies.map((reply) => reply.text) as [string, string];
-  };
-  for (const [host, tls, address] of [
-    ['masquerade', false, PUBLIC_ADDRESS],
-    ['masquerade', true, PUBLIC_ADDRESS],
-    ['tls-masquerade', false, PUBLIC_ADDRESS],
-    ['tls-masquerade', true, PUBLIC_TLS_ADDRESS],
-  ] as const) {
-    const [pasv, epsv] = await passive(host, tls);
-    assert.match(pasv, new RegExp(`\\(${commas(address)},\\d+,\\d+\\)`), `${host}, TLS ${tls}`);
-    assert.match(epsv, /\(\|\|\|\d+\|\)/);
-  }
-});
-
-test('75: over TLS everything goes through the range, with no help from the path between', LIMIT, async () => {
-  const client = await seed.connect('range');
-  await client.loginTls('alice', 'secret');
-  await client.command('TYPE I');
-  for (const mode of ['pasv', 'epsv'] as const) {
-    const tls = { session: 'resume' } as const;
-    const ports: number[] = [];
-    const watched = client.prepareData.bind(client);
-    client.prepareData = async (kind) => {
-      const prepared = await watched(kind);
-      ports.push(prepared.port);
-      return prepared;
+test(
+  '74: PASV carries MasqueradeAddress, over TLS TLSMasqueradeAddress; EPSV carries a port only',
+  LIMIT,
+  async () => {
+    const commas = (address: string): string => address.replaceAll('.', ',');
+    const passive = async (host: string, tls: boolean): Promise<[string, string]> => {
+      const client = await seed.connect(host);
+      if (tls) await client.loginTls('alice', 'secret');
+      else await client.login('alice', 'secret');
+      const replies = await client.dialogue('PASV', 'EPSV');
+      return replies.map((reply) => reply.text) as [string, string];
     };
-    assert.match((await client.download('LIST', { mode, tls })).body.toString(), /source\.txt/);
-    assert.equal((await client.upload('STOR up.txt', 'up', { mode, tls })).final.code, 226);
-    assert.equal((await client.download('RETR up.txt', { mode, tls })).body.toString(), 'up');
-    client.prepareData = watched;
-    assert.equal(ports.length, 3);
-    assert.ok(ports.every(inRange), ports.join(' '));
-  }
-});
+    for (const [host, tls, address] of [
+      ['masquerade', false, PUBLIC_ADDRESS],
+      ['masquerade', true, PUBLIC_ADDRESS],
+      ['tls-masquerade', false, PUBLIC_ADDRESS],
+      ['tls-masquerade', true, PUBLIC_TLS_ADDRESS],
+    ] as const) {
+      const [pasv, epsv] = await passive(host, tls);
+      assert.match(pasv, new RegExp(`\\(${commas(address)},\\d+,\\d+\\)`), `${host}, TLS ${tls}`);
+      assert.match(epsv, /\(\|\|\|\d+\|\)/);
+    }
+  },
+);
+
+test(
+  '75: over TLS everything goes through the range, with no help from the path between',
+  LIMIT,
+  async () => {
+    const client = await seed.connect('range');
+    await client.loginTls('alice', 'secret');
+    await client.command('TYPE I');
+    for (const mode of ['pasv', 'epsv'] as const) {
+      const tls = { session: 'resume' } as const;
+      const ports: number[] = [];
+      const watched = client.prepareData.bind(client);
+      client.prepareData = async (kind) => {
+        const prepared = await watched(kind);
+        ports.push(prepared.port);
+        return prepared;
+      };
+      assert.match((await client.download('LIST', { mode, tls })).body.toString(), /source\.txt/);
+      assert.equal((await client.upload('STOR up.txt', 'up', { mode, tls })).final.code, 226);
+      assert.equal((await client.download('RETR up.txt', { mode, tls })).body.toString(), 'up');
+      client.prepareData = watched;
+      assert.equal(ports.length, 3);
+      assert.ok(ports.every(inRange), ports.join(' '));
+    }
+  },
+);
 
 for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   test(`76: after CCC commands travel in clear, listings stay under TLS (${version})`, LIMIT, async () => {
     const refused = await seed.connect('ccc');
-    assert.deepEqual((await refused.command('USER alice')).lines, ['550 SSL/TLS required on the control channel']);
+    assert.deepEqual((await refused.command('USER alice')).lines, [
+      '550 SSL/TLS required on the control channel',
+    ]);
     const client = await ClearingClient.connect(seed.port('ccc'), version);
     try {
       await client.command('USER alice');
@@ -185,22 +197,29 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   });
 }
 
-test('77: CCC wants a login first, and a TLSRequired that lets go of the control connection', LIMIT, async () => {
-  const early = await seed.connect('ccc');
-  await early.authTls();
-  assert.deepEqual((await early.command('CCC')).lines, ['530 Please login with USER and PASS']);
-  const client = await seed.connect('on');
-  await client.loginTls('alice', 'secret');
-  assert.deepEqual((await client.command('CCC')).lines, ['534 Unwilling to accept security parameters']);
-  assert.equal((await protectedList(client)).final.code, 226);
-});
+test(
+  '77: CCC wants a login first, and a TLSRequired that lets go of the control connection',
+  LIMIT,
+  async () => {
+    const early = await seed.connect('ccc');
+    await early.authTls();
+    assert.deepEqual((await early.command('CCC')).lines, ['530 Please login with USER and PASS']);
+    const client = await seed.connect('on');
+    await client.loginTls('alice', 'secret');
+    assert.deepEqual((await client.command('CCC')).lines, ['534 Unwilling to accept security parameters']);
+    assert.equal((await protectedList(client)).final.code, 226);
+  },
+);
 
 /** Both control connections come from elsewhere, so each server is a foreign address to the other's client. */
 async function connectFrom(server: SeedServer, host: string): Promise<FtpClient> {
   return FtpClient.connect({ port: server.port(host), localAddress: '127.0.0.2' });
 }
 
-async function twoServers(hosts: readonly [string, string], prepare: (client: FtpClient) => Promise<unknown>) {
+async function twoServers(
+  hosts: readonly [string, string],
+  prepare: (client: FtpClient) => Promise<unknown>,
+) {
   const [source, target] = await Promise.all([connectFrom(seed, hosts[0]), connectFrom(peer, hosts[1])]);
   await Promise.all([prepare(source), prepare(target)]);
   return { source, target };
@@ -214,7 +233,10 @@ async function siteToSite(source: FtpClient, target: FtpClient, name: string) {
   source.send('RETR source.txt');
   const openings = await Promise.all([source.readReply(), target.readReply()]);
   const finals = await Promise.all(
-    [source, target].map((client, index) => (openings[index]!.code < 400 ? client.readReply(WAIT_MS) : openings[index]!)),
+    [source, target].map(async (client, index) => {
+      const opening = openings[index]!;
+      return opening.code < 400 ? client.readReply() : opening;
+    }),
   );
   return { openings: openings.map((reply) => reply.code), finals: finals.map((reply) => reply.code) };
 }
@@ -230,40 +252,52 @@ async function stillAlive(...clients: readonly FtpClient[]): Promise<void> {
   }
 }
 
-test('78: two servers exchange a file in clear where AllowForeignAddress is on, and only there', LIMIT, async () => {
-  const login = async (client: FtpClient) => {
-    assert.equal((await client.login('alice', 'secret')).code, 230);
-    await client.command('TYPE I');
-  };
-  const { source, target } = await twoServers(['fxp', 'fxp'], login);
-  const { finals } = await siteToSite(source, target, 'clear.txt');
-  assert.deepEqual(finals, [226, 226]);
-  assert.equal(arrived('clear.txt'), CONTENT);
-  await stillAlive(source, target);
-  const refused = await connectFrom(seed, 'base');
-  await login(refused);
-  assert.deepEqual((await refused.command(portLine('127.0.0.1', 40_000))).lines, ['500 Illegal PORT command']);
-  await refused.quit();
-});
-
-test('79: TLS breaks a plain exchange: 425 on both sides within TLSTimeoutHandshake, sessions survive', LIMIT, async () => {
-  const exchange = async (host: string, mechanism: string, name: string) => {
-    const { source, target } = await twoServers([host, host], async (client) => {
-      await client.authTls({}, mechanism);
+test(
+  '78: two servers exchange a file in clear where AllowForeignAddress is on, and only there',
+  LIMIT,
+  async () => {
+    const login = async (client: FtpClient) => {
       assert.equal((await client.login('alice', 'secret')).code, 230);
-      if (mechanism === 'TLS') await client.dialogue('PBSZ 0', 'PROT P');
-    });
-    const { openings, finals } = await siteToSite(source, target, name);
-    assert.deepEqual(openings, [150, 150], host);
-    assert.deepEqual(finals, [425, 425], host);
+      await client.command('TYPE I');
+    };
+    const { source, target } = await twoServers(['fxp', 'fxp'], login);
+    const { finals } = await siteToSite(source, target, 'clear.txt');
+    assert.deepEqual(finals, [226, 226]);
+    assert.equal(arrived('clear.txt'), CONTENT);
     await stillAlive(source, target);
-  };
-  await Promise.all([exchange('fxp-on', 'TLS', 'on.txt'), exchange('fxp-quick', 'TLS-P', 'tls-p.txt')]);
-  const { source, target } = await twoServers(['fxp-data', 'fxp-data'], (client) => client.login('alice', 'secret'));
-  const { finals } = await siteToSite(source, target, 'data.txt');
-  assert.deepEqual(finals, [522, 522]);
-  await stillAlive(source, target);
-});
+    const refused = await connectFrom(seed, 'base');
+    await login(refused);
+    assert.deepEqual((await refused.command(portLine('127.0.0.1', 40_000))).lines, [
+      '500 Illegal PORT command',
+    ]);
+    await refused.quit();
+  },
+);
+
+test(
+  '79: TLS breaks a plain exchange: 425 on both sides within TLSTimeoutHandshake, sessions survive',
+  LIMIT,
+  async () => {
+    const exchange = async (host: string, mechanism: string, name: string) => {
+      const { source, target } = await twoServers([host, host], async (client) => {
+        await client.authTls({}, mechanism);
+        assert.equal((await client.login('alice', 'secret')).code, 230);
+        if (mechanism === 'TLS') await client.dialogue('PBSZ 0', 'PROT P');
+      });
+      const { openings, finals } = await siteToSite(source, target, name);
+      assert.deepEqual(openings, [150, 150], host);
+      assert.deepEqual(finals, [425, 425], host);
+      await stillAlive(source, target);
+    };
+    await Promise.all([exchange('fxp-on', 'TLS', 'on.txt'), exchange('fxp-quick', 'TLS-P', 'tls-p.txt')]);
+    const { source, target } = await twoServers(['fxp-data', 'fxp-data'], (client) =>
+      client.login('alice', 'secret'),
+    );
+    const { finals } = await siteToSite(source, target, 'data.txt');
+    assert.deepEqual(finals, [522, 522]);
+    await stillAlive(source, target);
+  },
+);
 
 /** Both ends protected, the target in the TLS client's role. */
 async function sscnTransfer(hosts: readonly [string, string], name: string): Promise<readonly number[]> {
@@ -282,40 +316,56 @@ test('80: SSCN lets two servers exchange a file under TLS', LIMIT, async () => {
   const [sourceLog, targetLog] = [seed.tlsLog('fxp-any-session'), peer.tlsLog('fxp-unverified')];
   assert.deepEqual(await sscnTransfer(['fxp-any-session', 'fxp-unverified'], 'sscn.txt'), [226, 226]);
   assert.equal(arrived('sscn.txt'), CONTENT);
-  for (const log of [sourceLog, targetLog]) await log.line(/TLSv1\.3 data connection accepted, using cipher /);
+  for (const log of [sourceLog, targetLog])
+    await log.line(/TLSv1\.3 data connection accepted, using cipher /);
 });
 
-test('80: another server has no session to resume, so the passive side wants NoSessionReuseRequired', LIMIT, async () => {
-  const log = seed.tlsLog('fxp');
-  const [passive] = await sscnTransfer(['fxp', 'fxp-unverified'], 'no-session.txt');
-  assert.equal(passive, 425);
-  await log.line(/client did not reuse TLS session.*NoSessionReuseRequired/);
-});
+test(
+  '80: another server has no session to resume, so the passive side wants NoSessionReuseRequired',
+  LIMIT,
+  async () => {
+    const log = seed.tlsLog('fxp');
+    const [passive] = await sscnTransfer(['fxp', 'fxp-unverified'], 'no-session.txt');
+    assert.equal(passive, 425);
+    await log.line(/client did not reuse TLS session.*NoSessionReuseRequired/);
+  },
+);
 
-test('81: an untrusted server certificate ends the exchange in 425 and is named in the log', LIMIT, async () => {
-  const log = peer.tlsLog('fxp');
-  const [, active] = await sscnTransfer(['fxp-any-session', 'fxp'], 'untrusted.txt');
-  assert.equal(active, 425);
-  await log.inOrder(/server certificate failed verification: /, /unable to open data connection: TLS negotiation failed/);
-  // With its authority known the same server is trusted: name and chain are looked at, not just refused.
-  assert.deepEqual(await sscnTransfer(['fxp-any-session', 'fxp-trusting'], 'trusted.txt'), [226, 226]);
-  assert.equal(arrived('trusted.txt'), CONTENT);
-});
-
-test('82: a peer that closes during the handshake is logged as such, and the next client is served', LIMIT, async () => {
-  const hello = await recordClientHello({});
-  for (const sent of [Buffer.alloc(0), hello.subarray(0, 40), hello]) {
-    const log = seed.tlsLog('base');
-    const client = await seed.connect('base');
-    assert.equal((await client.command('AUTH TLS')).code, 234);
-    client.tcp.end(sent);
+test(
+  '81: an untrusted server certificate ends the exchange in 425 and is named in the log',
+  LIMIT,
+  async () => {
+    const log = peer.tlsLog('fxp');
+    const [, active] = await sscnTransfer(['fxp-any-session', 'fxp'], 'untrusted.txt');
+    assert.equal(active, 425);
     await log.inOrder(
-      /TLS\/TLS-C requested, starting TLS handshake/,
-      /unable to accept TLS connection: (received EOF that violates protocol|TLS connection closed)/,
-      /TLS\/TLS-C negotiation failed on control channel/,
+      /server certificate failed verification: /,
+      /unable to open data connection: TLS negotiation failed/,
     );
-    await client.waitClosed();
-  }
-  const next = await seed.connect('base');
-  await next.loginTls('alice', 'secret');
-});
+    // With its authority known the same server is trusted: name and chain are looked at, not just refused.
+    assert.deepEqual(await sscnTransfer(['fxp-any-session', 'fxp-trusting'], 'trusted.txt'), [226, 226]);
+    assert.equal(arrived('trusted.txt'), CONTENT);
+  },
+);
+
+test(
+  '82: a peer that closes during the handshake is logged as such, and the next client is served',
+  LIMIT,
+  async () => {
+    const hello = await recordClientHello({});
+    for (const sent of [Buffer.alloc(0), hello.subarray(0, 40), hello]) {
+      const log = seed.tlsLog('base');
+      const client = await seed.connect('base');
+      assert.equal((await client.command('AUTH TLS')).code, 234);
+      client.tcp.end(sent);
+      await log.inOrder(
+        /TLS\/TLS-C requested, starting TLS handshake/,
+        /unable to accept TLS connection: (received EOF that violates protocol|TLS connection closed)/,
+        /TLS\/TLS-C negotiation failed on control channel/,
+      );
+      await client.waitClosed();
+    }
+    const next = await seed.connect('base');
+    await next.loginTls('alice', 'secret');
+  },
+);

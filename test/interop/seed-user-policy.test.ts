@@ -65,8 +65,15 @@ test('67: anonymous logs in and lists in clear, as ftp and as anonymous alike', 
   for (const name of ['ftp', 'anonymous']) {
     const client = await seed.connect('anonymous');
     const replies = await client.dialogue(`USER ${name}`, 'PASS anybody@example.org');
-    assert.deepEqual(replies.map((reply) => reply.code), [331, 230], name);
-    assert.match(replies[0]?.text ?? '', /^Anonymous login ok, send your complete email address as your password/);
+    assert.deepEqual(
+      replies.map((reply) => reply.code),
+      [331, 230],
+      name,
+    );
+    assert.match(
+      replies[0]?.text ?? '',
+      /^Anonymous login ok, send your complete email address as your password/,
+    );
     const { final, body } = await client.download('LIST');
     assert.equal(final.code, 226, name);
     assert.match(body.toString(), /public\.txt/);
@@ -80,7 +87,9 @@ test('67: anonymous logs in and lists in clear, as ftp and as anonymous alike', 
 test('68: every other user is cut off after a clear PASS, and served over TLS', LIMIT, async () => {
   await refusedAfterPass('anonymous', 'alice');
   const client = await loginOverTls('anonymous', 'alice');
-  assert.deepEqual((await client.download('LIST')).opening.lines, ['522 SSL/TLS required on the data channel']);
+  assert.deepEqual((await client.download('LIST')).opening.lines, [
+    '522 SSL/TLS required on the data channel',
+  ]);
   await client.dialogue('PBSZ 0', 'PROT P');
   assert.equal((await protectedList(client)).final.code, 226);
 });
@@ -94,18 +103,22 @@ test('69: <IfGroup> frees its members, everybody else is cut off after PASS', LI
   assert.equal((await client.download('LIST')).opening.code, 522);
 });
 
-test('70: <IfClass> decides at connect: local logs in in clear, remote is refused at USER', LIMIT, async () => {
-  const local = await seed.connect('class');
-  assert.equal((await local.login('alice', 'secret')).code, 230);
-  assert.equal((await local.download('LIST')).final.code, 226);
-  const log = seed.tlsLog('class');
-  const remote = await FtpClient.connect({ port: seed.port('class'), localAddress: '127.0.0.2' });
-  assert.deepEqual((await remote.command('USER alice')).lines, CONTROL_REQUIRED);
-  await log.line(/SSL\/TLS required but absent for authentication, denying USER command/);
-  await remote.loginTls('alice', 'secret');
-  assert.equal((await protectedList(remote)).final.code, 226);
-  await remote.quit();
-});
+test(
+  '70: <IfClass> decides at connect: local logs in in clear, remote is refused at USER',
+  LIMIT,
+  async () => {
+    const local = await seed.connect('class');
+    assert.equal((await local.login('alice', 'secret')).code, 230);
+    assert.equal((await local.download('LIST')).final.code, 226);
+    const log = seed.tlsLog('class');
+    const remote = await FtpClient.connect({ port: seed.port('class'), localAddress: '127.0.0.2' });
+    assert.deepEqual((await remote.command('USER alice')).lines, CONTROL_REQUIRED);
+    await log.line(/SSL\/TLS required but absent for authentication, denying USER command/);
+    await remote.loginTls('alice', 'secret');
+    assert.equal((await protectedList(remote)).final.code, 226);
+    await remote.quit();
+  },
+);
 
 test('71: without AllowPerUser <Anonymous> relaxes nothing before login', LIMIT, async () => {
   for (const name of ['ftp', 'anonymous']) {

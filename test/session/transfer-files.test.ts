@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -9,7 +8,7 @@ import { startSessionServer } from '../support/session-server.ts';
 const limit = { timeout: 20_000 };
 
 function pattern(length: number): Buffer {
-  return Buffer.from({ length }, (_, index) => (index * 13 + (index >> 9)) & 255);
+  return Buffer.from(Array.from({ length }, (_, index) => (index * 13 + (index >> 9)) & 255));
 }
 
 /** Starts a download whose data is not read: the server fills the socket buffers and waits. */
@@ -164,8 +163,7 @@ test(
     writeFileSync(join(server.home, 'f'), 'old');
     const client = await server.login();
     const socket = await startUpload(client, 'STOR f');
-    socket.write(pattern(100_000));
-    await once(socket, 'drain');
+    await new Promise((resolve) => socket.write(pattern(100_000), resolve));
     socket.resetAndDestroy();
     const answer = await client.readReply();
     assert.deepEqual([answer.code, answer.text], [426, 'Transfer aborted. Data connection closed']);

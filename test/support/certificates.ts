@@ -59,6 +59,25 @@ export function certificateTrees(): CertificateTrees {
   return cached;
 }
 
+/** A client certificate with this many authorities between it and its root; the leaf's file holds its chain. */
+export function clientChain(
+  name: string,
+  intermediates: number,
+): { readonly root: string; readonly leaf: Pick<CertificateFiles, 'certificate' | 'key'> } {
+  const maker = new CertificateMaker(certificateTrees().directory);
+  const root = maker.root(`${name}-root`);
+  const authorities: CertificateFiles[] = [];
+  for (let index = 1; index <= intermediates; index += 1) {
+    authorities.unshift(maker.authority(`${name}-${index}`, authorities[0] ?? root));
+  }
+  const leaf = maker.client(`${name}-leaf`, 'alice', authorities[0] ?? root, null);
+  const chain = [leaf, ...authorities].map((part) => readFileSync(part.certificate, 'utf8')).join('');
+  return {
+    root: root.certificate,
+    leaf: { certificate: maker.write(`${name}-chain.pem`, chain), key: leaf.key },
+  };
+}
+
 const PASS_PHRASE = 'correct horse';
 
 function build(): CertificateTrees {

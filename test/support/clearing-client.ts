@@ -37,7 +37,12 @@ export class ClearingClient {
     assert.equal((await clear.next(WAIT_MS)).code, 234);
     tcp.off('data', onData);
     const bridge = new ControlBridge(tcp);
-    const tls = connectTls({ socket: bridge, rejectUnauthorized: false, minVersion: version, maxVersion: version });
+    const tls = connectTls({
+      socket: bridge,
+      rejectUnauthorized: false,
+      minVersion: version,
+      maxVersion: version,
+    });
     await once(tls, 'secureConnect', { signal: AbortSignal.timeout(WAIT_MS) });
     return new ClearingClient(tcp, bridge, tls);
   }

@@ -230,14 +230,16 @@ export class FtpClient {
         await this.#within(once(socket, 'connect'), 'connecting the data connection');
         return tls === undefined ? socket : this.#secureData(socket, tls);
       },
-      close: () => socket?.destroy(),
+      // The error ends the wait for a connection that is not wanted any more.
+      close: () => socket?.destroy(new Error('the data connection was given up')),
     };
   }
 
   async #prepareActive(mode: 'port' | 'eprt'): Promise<PreparedData> {
     const server = createServer({ pauseOnConnect: true });
     const address = this.tcp.localAddress ?? '127.0.0.1';
-    const accepted = once(server, 'connection').then(([socket]) => socket as Socket);
+    const givenUp = new AbortController();
+    const accepted = once(server, 'connection', { signal: givenUp.signal }).then(([socket]) => socket as Socket);
     accepted.catch(noteError);
     server.listen(0, address);
     await this.#within(once(server, 'listening'), 'listening for the data connection');
@@ -257,7 +259,10 @@ export class FtpClient {
         if (tls !== undefined) return this.#secureData(socket, tls);
         return socket;
       },
-      close: () => closeServer(server),
+      close: () => {
+        givenUp.abort();
+        closeServer(server);
+      },
     };
   }
 

@@ -1,6 +1,7 @@
 /** A TCP relay that keeps what the server sent, as the wire carried it. */
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import type { TestContext } from 'node:test';
 
 export interface RecordingProxy {
   readonly port: number;
@@ -8,24 +9,36 @@ export interface RecordingProxy {
   fromServer(): Buffer;
   /** Resolves when the server has closed its side of the first connection. */
   readonly ended: Promise<void>;
-  close(): void;
 }
 
-/** Listens on a free port and relays to `port` of 127.0.0.1. */
-export async function startRecordingProxy(port: number): Promise<RecordingProxy> {
+/** Listens on a free port and relays to `port` of 127.0.0.1; closed with the test. */
+export async function startRecordingProxy(
+  t: Pick<TestContext, 'after'>,
+  port: number,
+): Promise<RecordingProxy> {
   const chunks: Buffer[] = [];
   const sockets: Socket[] = [];
   const end = Promise.withResolvers<void>();
   const server = createServer((client) => {
     const upstream = connect({ port, host: '127.0.0.1' });
     sockets.push(client, upstream);
-    for (const [socket, other] of [[client, upstream], [upstream, client]] as const) {
-      // A relay breaks both sides when one breaks.
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      // Not pipe: what the server still says after the client is gone is recorded too.
+      socket.on('data', (chunk: Buffer) => {
+        if (other.writable) other.write(chunk);
+      });
+      socket.once('end', () => other.end());
       socket.on('error', () => other.destroy());
-      socket.pipe(other);
     }
     upstream.on('data', (chunk: Buffer) => chunks.push(chunk));
     upstream.once('close', () => end.resolve());
+  });
+  t.after(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -33,9 +46,5 @@ export async function startRecordingProxy(port: number): Promise<RecordingProxy>
     port: (server.address() as AddressInfo).port,
     fromServer: () => Buffer.concat(chunks),
     ended: end.promise,
-    close: () => {
-      server.close();
-      for (const socket of sockets) socket.destroy();
-    },
   };
 }

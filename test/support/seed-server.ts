@@ -90,13 +90,18 @@ export async function startSeedServer(
     for (const step of cleanups.splice(0).reverse()) await step();
   };
   try {
-    const server = await startChildServer(owner as Parameters<typeof startChildServer>[0], seedConfig(hosts, options.main), {
-      users: USERS,
-      ...options,
-    });
+    const server = await startChildServer(
+      owner as Parameters<typeof startChildServer>[0],
+      seedConfig(hosts, options.main),
+      {
+        users: USERS,
+        ...options,
+      },
+    );
     const port = (name: string): number => {
       const found = name === 'main' ? server.port : server.ports[names.indexOf(name) + 1];
-      if (found === undefined || (name !== 'main' && !names.includes(name))) throw new Error(`no virtual host ${name}`);
+      if (found === undefined || (name !== 'main' && !names.includes(name)))
+        throw new Error(`no virtual host ${name}`);
       return found;
     };
     return {
@@ -167,7 +172,8 @@ export class LogReader {
     const { lines } = this;
     for (const pattern of patterns) {
       const at = lines.findIndex((line, index) => index >= from && pattern.test(line));
-      if (at < 0) throw new Error(`${this.#name}: ${pattern} is missing or out of order:\n${lines.join('\n')}`);
+      if (at < 0)
+        throw new Error(`${this.#name}: ${pattern} is missing or out of order:\n${lines.join('\n')}`);
       from = at + 1;
     }
   }
@@ -228,7 +234,10 @@ export function chainSubjects(result: ProgramResult): string[] {
 /** Common names under "Acceptable client certificate CA names"; empty when the server asked for no certificate. */
 export function announcedAuthorities(result: ProgramResult): string[] {
   const block = /Acceptable client certificate CA names\n((?:.*CN.*\n)+)/.exec(result.stdout)?.[1] ?? '';
-  return block.split('\n').filter((line) => line !== '').map(commonName);
+  return block
+    .split('\n')
+    .filter((line) => line !== '')
+    .map(commonName);
 }
 
 function commonName(subject: string): string {
@@ -236,12 +245,19 @@ function commonName(subject: string): string {
 }
 
 /** Runs `lockgate` with a configuration that is expected to be refused (or with -t, checked). */
-export async function tryConfig(directory: string, text: string, args: readonly string[] = ['-n']): Promise<ProgramResult> {
+export async function tryConfig(
+  directory: string,
+  text: string,
+  args: readonly string[] = ['-n'],
+): Promise<ProgramResult> {
   mkdirSync(directory, { recursive: true });
   const file = join(directory, 'refused.conf');
+  writeFileSync(join(directory, 'users'), '', { mode: 0o600 });
   const filled = text.replaceAll('@DIR@', directory).replaceAll('@USERS@', join(directory, 'users'));
   writeFileSync(file, filled.replace(/@PORT\d*@/g, '0'));
-  return runProgram(LAUNCHER, [...args, '-c', file], { env: { ...process.env, LOCKGATE_STATE: join(directory, 'state') } });
+  return runProgram(LAUNCHER, [...args, '-c', file], {
+    env: { ...process.env, LOCKGATE_STATE: join(directory, 'state') },
+  });
 }
 
 /** Offers one protocol version only; weak ones need the client's own security level lowered. */
@@ -250,7 +266,7 @@ export function onlyVersion(version: 'TLSv1' | 'TLSv1.1' | 'TLSv1.2' | 'TLSv1.3'
   return { minVersion: version, maxVersion: version, ...(weak ? { ciphers: 'DEFAULT:@SECLEVEL=0' } : {}) };
 }
 
-/** LIST over a protected data connection that resumes the control session. */
-export function protectedList(client: FtpClient): Promise<TransferOutcome> {
-  return client.download('LIST', { tls: { session: 'resume' } });
+/** LIST over a protected data connection that resumes the control session; TLS options as on that. */
+export function protectedList(client: FtpClient, options: ClientTlsOptions = {}): Promise<TransferOutcome> {
+  return client.download('LIST', { tls: { session: 'resume', options } });
 }

@@ -74,6 +74,8 @@ export interface TestServerOptions {
   readonly args?: readonly string[];
   readonly environment?: Readonly<Record<string, string>>;
   readonly embedding?: EmbeddingOptions;
+  /** Adds what the configuration names to the test's folder. */
+  readonly beforeStart?: (directory: string) => Promise<void>;
 }
 
 /** What both kinds of server share. */
@@ -166,6 +168,7 @@ export async function prepare(
   // Users other than root have to get through to their homes.
   chmodSync(directory, 0o711);
   await writeAccounts(directory, options.users ?? [{ name: 'alice', password: 'secret' }]);
+  await options.beforeStart?.(directory);
   const count = Math.max(1, ...[...config.matchAll(/@PORT(\d+)@/g)].map((match) => Number(match[1])));
   const ports = await freePorts(count);
   if (/@(EC|RSA)_(CERT|KEY)@/.test(config)) await writeCertificates(directory);

@@ -4,6 +4,7 @@
  */
 import type { Account, LoginClaim } from '../../src/actor/messages.ts';
 import { RpcError } from '../../src/actor/rpc.ts';
+import { allAnonymousSections } from '../../src/config/anonymous-login.ts';
 import type { EffectiveConfig } from '../../src/config/effective-config.ts';
 import type { AnonymousSection, Settings } from '../../src/config/server-config.ts';
 import { displaySessionFile } from './display-file.ts';
@@ -74,6 +75,7 @@ export async function givePassword(session: FtpSession, password: string): Promi
       return enter(session, state, result.account, result.anonymous, 230);
     }
     session.setLogin({ kind: 'new' });
+    if (result.code === 'too-many-attempts') session.end('policy', 'Denied by MaxLoginAttempts');
     const code = result.code === 'empty-password' ? 501 : 530;
     return { code, text: denialText(session, state), close: result.disconnect };
   });
@@ -155,6 +157,7 @@ async function admit(
     const verdict = await context.services.admitLogin(claim);
     if (verdict.ok) return null;
     entered.vfs.close();
+    session.end('policy', verdict.reason);
     return { code: 530, text: verdict.reply.replace(/^530 /, ''), close: true };
   } catch (error) {
     entered.vfs.close();
@@ -194,7 +197,7 @@ function withUserName(text: string, state: UserGiven): string {
 }
 
 function anonymousSection(config: EffectiveConfig, index: number | null): AnonymousSection | null {
-  return index === null ? null : (config.virtualHost.anonymous[index] ?? null);
+  return index === null ? null : (allAnonymousSections(config.virtualHost)[index] ?? null);
 }
 
 /** Main does not answer in time, or is gone: nobody can be let in. */

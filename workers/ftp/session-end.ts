@@ -1,5 +1,6 @@
 /** How a session ends: the outcome, its words in %E, and the last reply. */
 import type { EndReason } from '../../src/actor/messages.ts';
+import { endReasonText } from '../../src/log/end-reason.ts';
 import type { SessionContext } from '../session/session-context.ts';
 import { reply, type Reply } from './wire/reply.ts';
 
@@ -8,23 +9,9 @@ export interface Outcome {
   readonly detail: string | null;
 }
 
-/** %E of ExtendedLog. */
-const endTexts: Readonly<Record<EndReason, string>> = {
-  quit: 'Quit',
-  'peer-closed': 'Read EOF from client',
-  timeout: 'Timeout exceeded',
-  'protocol-error': 'Module-specific policy',
-  policy: 'Configured policy',
-  refused: 'Session initialized failed',
-  kicked: 'Terminated by signal',
-  shutdown: 'Server shutting down',
-  error: 'Application error',
-};
-
 /** Notes the outcome where ExtendedLog reads it. */
 export function noteEnd(context: SessionContext, { reason, detail }: Outcome): void {
-  const text = endTexts[reason];
-  context.facts.endReason = detail === null ? text : `${text}: ${detail}`;
+  context.facts.endReason = endReasonText(reason, detail);
 }
 
 /** Main words what is said at the end; a text without a code gets 421 (RFC 959: service not available, closing). */

@@ -14,6 +14,7 @@ import { classOf } from '../../src/config/class-match.ts';
 import { createEffectiveConfig, type EffectiveConfig } from '../../src/config/effective-config.ts';
 import { hostsSharing, selectVirtualHost } from '../../src/config/listeners.ts';
 import type { ServerConfig } from '../../src/config/server-config.ts';
+import { endReasonText } from '../../src/log/end-reason.ts';
 import { createSessionLog } from '../../src/log/session-log-writer.ts';
 import type { OperationLog } from '../../src/log/operation-log.ts';
 import type { SessionLog } from '../../src/log/session-log.ts';
@@ -100,6 +101,8 @@ class Session implements SessionScope, SessionControl {
       socket.destroy();
     }
     this.#log?.system('info', 'FTP session closed.');
+    this.#facts.endReason ??= endReasonText(outcome.reason, outcome.detail);
+    this.#logEvent('EXIT', new Date());
     // Closed a turn later: answers to main's last calls go out first.
     setImmediate(() => port.close());
     return this.#end(outcome);
@@ -162,6 +165,7 @@ class Session implements SessionScope, SessionControl {
     const log = createSessionLog({ config: () => inForce, facts: this.#facts, operations: held.operations });
     this.#log = log;
     log.system('info', 'FTP session opened.');
+    this.#logEvent('CONNECT', this.#facts.connectedAt);
     const protocol = this.#environment.createProtocol({
       sessionId: task.sessionId,
       socket: task.socket,
@@ -179,6 +183,23 @@ class Session implements SessionScope, SessionControl {
     });
     this.#protocol = protocol;
     return protocol.run();
+  }
+
+  /** ExtendedLog classes CONNECT and EXIT: start and end of the session stand there like commands. */
+  #logEvent(verb: 'CONNECT' | 'EXIT', receivedAt: Date): void {
+    this.#log?.command({
+      verb,
+      argument: '',
+      classes: [verb],
+      replyCode: 0,
+      replyText: '',
+      receivedAt,
+      milliseconds: 0,
+      realPath: null,
+      clientPath: null,
+      renameFrom: null,
+      transfer: null,
+    });
   }
 
   /** Reverse name, class and ident answer; all bounded. */

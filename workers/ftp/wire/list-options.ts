@@ -50,7 +50,7 @@ export function parseListArgument(
     letters += match[1] ?? '';
   }
   const client = directive.strict ? '' : letters;
-  const wanted = [...(client + directive.forced)].filter(
+  const wanted = Array.from(client + directive.forced).filter(
     (letter) => KNOWN.includes(letter) && !directive.removed.includes(letter),
   );
   return { flags: flagsOf(wanted, defaults), path: rest };
