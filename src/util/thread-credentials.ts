@@ -66,14 +66,14 @@ export function withCredentials<T>(credentials: Credentials, action: () => T): T
   const state = baseState();
   if (state === null) throw new Error('this process cannot take the credentials of a user');
   const outer = active;
-  take(state, credentials);
+  take(state, credentials, outer !== null);
   active = credentials;
   try {
     return action();
   } finally {
     active = outer;
     if (outer === null) restore(state);
-    else take(state, outer);
+    else take(state, outer, true);
   }
 }
 
@@ -82,12 +82,15 @@ export function withRootCredentials<T>(action: () => T): T {
   return baseState() === null ? action() : withCredentials(rootCredentials, action);
 }
 
-function take(state: BaseState, credentials: Credentials): void {
+function take(state: BaseState, credentials: Credentials, nested: boolean): void {
   const { system } = state;
-  // Effective root first: it holds the capabilities for the calls below. It also sets fsuid to 0 (setresuid(2)).
-  const raised = state.euid === 0 ? 0 : system.setresuid(UNCHANGED_ID, 0, UNCHANGED_ID);
+  // Effective root first: it holds the capabilities for the calls below. Only from outside: a second time it would set
+  // fsuid to 0 without the file capabilities, which setfsuid(0) then no longer brings back (credentials(7)).
+  const raised = state.euid === 0 || nested ? 0 : system.setresuid(UNCHANGED_ID, 0, UNCHANGED_ID);
   const grouped = raised < 0 ? raised : system.setgroups(credentials.groupIds);
   if (grouped < 0) {
+    // The outer action would go on with rights that are neither the server's nor its user's.
+    if (nested) process.abort();
     restore(state);
     throw new Error(`cannot take the credentials of uid ${credentials.uid}: ${errnoName(grouped)}`);
   }

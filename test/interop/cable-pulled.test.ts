@@ -5,6 +5,7 @@ import { readdirSync, readFileSync, writeFileSync, chownSync, statSync } from 'n
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { connect as connectTls } from 'node:tls';
 import { before, describe, test } from 'node:test';
 import { FtpClient } from '../support/ftp-client.ts';
 import { BASE_CONFIG, startChildServer, TLS_CONFIG, type ChildServer } from '../support/server.ts';
@@ -75,16 +76,14 @@ async function vanish(server: ChildServer, moment: Moment, index: number): Promi
   }
   const upload = moment.startsWith('upload');
   client.send(upload ? `STOR ${moment === 'upload of new' ? `new-${index}` : 'old'}` : 'RETR large');
-  const [socket, opening] = await Promise.all([data.connect(secure ? { session: 'resume' } : undefined), client.readReply()]);
+  const [raw, opening] = await Promise.all([data.connect(), client.readReply()]);
   assert.equal(opening.code, 150);
+  const socket = secure ? connectTls({ rejectUnauthorized: false, session: client.sessions.at(-1)!, socket: raw }) : raw;
+  socket.on('error', ignore);
   if (upload) await new Promise((written) => socket.write(Buffer.alloc(64 * 1024, 'n'), written));
   else await once(socket, 'readable');
-  // Half of them lose the data connection first, as when only one of the two is cut.
-  const connections = index % 2 === 0 ? [client.tcp, socket] : [socket, client.tcp];
-  for (const connection of connections) {
-    if ('resetAndDestroy' in connection && connection === client.tcp) connection.resetAndDestroy();
-    else connection.destroy();
-  }
+  // A reset, because an orderly end of the data connection means that the file is whole. Which connection breaks first varies.
+  for (const connection of index % 2 === 0 ? [client.tcp, raw] : [raw, client.tcp]) connection.resetAndDestroy();
 }
 
 function ignore(): void {

@@ -196,14 +196,18 @@ test(
       native.setgroups(new Uint32Array(0));
       native.setfsgid(0);
       native.setresuid(0xffffffff, 65534, 0);
-      const { withCredentials } = await import(workerData.credentials);
+      const { withCredentials, withRootCredentials } = await import(workerData.credentials);
       const status = () => fs.readFileSync('/proc/thread-self/status', 'utf8').match(/^(Uid|Gid|Groups):.*$/gm).join();
       const attempt = () => { try { return fs.readFileSync(workerData.secret, 'utf8'); } catch (error) { return error.code; } };
       const before = status();
       const without = attempt();
       const asAlice = withCredentials({ uid: 54321, gid: 54322, groupIds: new Uint32Array(0) }, attempt);
       const asBob = withCredentials({ uid: 54331, gid: 54332, groupIds: new Uint32Array(0) }, attempt);
-      parentPort.postMessage({ before, without, asAlice, asBob, after: status() });
+      const asRootInside = withCredentials({ uid: 54331, gid: 54332, groupIds: new Uint32Array(0) }, () => {
+        const inside = withRootCredentials(() => { fs.chmodSync(workerData.secret, 0o640); return attempt(); });
+        return inside + ' ' + attempt();
+      });
+      parentPort.postMessage({ before, without, asAlice, asBob, asRootInside, after: status() });
     })();`;
     const worker = new Worker(program, {
       eval: true,
@@ -220,6 +224,8 @@ test(
     assert.equal(answer['without'], 'EACCES');
     assert.equal(answer['asAlice'], 'alice');
     assert.equal(answer['asBob'], 'EACCES');
+    // Root for one step inside a user's call (keeping a replaced file's owner), and the user again behind it.
+    assert.equal(answer['asRootInside'], 'alice EACCES');
     assert.equal(answer['after'], answer['before']);
     assert.match(threadStatus().uids, /^0\s+0\s+0\s+0$/);
   },
