@@ -40,6 +40,7 @@ export interface LogoutInfo extends SessionInfo {
 
 export interface ServerEvents {
   login: [session: SessionInfo];
+  /** Of sessions that began after somebody listened: add the listener before `listen()`. */
   transfer: [transfer: TransferInfo];
   /** Every session that ended, logged in or not. */
   logout: [session: LogoutInfo];

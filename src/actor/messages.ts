@@ -170,14 +170,6 @@ export interface TransferReport {
   readonly completed: boolean;
 }
 
-/** Live state shown by `lockgate who`; sent at most once per command, coalesced. */
-export interface SessionStatus {
-  readonly user: string | null;
-  readonly command: string;
-  readonly directory: string;
-  readonly protocol: string;
-}
-
 /**
  * Actor -> main. Main decides logins, limits and bans, trusts no actor, and refuses a call that does not fit the
  * session's phase (before login, after login) or that may come once only.
@@ -193,7 +185,6 @@ export interface MainServices {
   /** A source port below 1024 for active mode; null when main may not bind it. */
   bindLowPort(localAddress: string, port: number): Promise<BoundSocket | null>;
   reportTransfer(report: TransferReport): Promise<void>;
-  reportStatus(status: SessionStatus): Promise<void>;
   /** How many sessions are logged in on this virtual host, for %N. */
   countClients(): Promise<number>;
 }

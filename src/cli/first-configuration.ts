@@ -36,10 +36,10 @@ Port ${port}
   AuthOrder mod_lockgate.c
   RequireValidShell off
 ${loginAsRoot ? '  # The server runs as root and this folder is open to root only, so the user is root inside its home.\n  RootLogin on\n' : ''}
-  # Everybody stays in their home; uploads are whole or absent.
+  # Everybody stays in their home; an upload that broke off can be resumed.
   DefaultRoot ~
   AllowOverwrite on
-  HiddenStores on
+  AllowStoreRestart on
   Umask 022
   UseReverseDNS off
   PassivePorts 50000 50999
@@ -54,11 +54,11 @@ ${loginAsRoot ? '  # The server runs as root and this folder is open to root onl
   TLSRSACertificateKeyFile ${file('rsaKey')}
   TLSVerifyClient off
 
+  SystemLog ${file('log')}
   SyslogLevel info
 </Global>
 
 MaxInstances 100
-SystemLog ${file('log')}
 PidFile ${file('pid')}
 
 # Implicit FTPS

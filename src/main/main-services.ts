@@ -152,10 +152,6 @@ export function createMainServices(options: MainServicesOptions): MainServices {
       options.onTransfer(session, { ...report, sessionId: session.id });
     },
 
-    async reportStatus(status) {
-      session.status = status;
-    },
-
     async countClients() {
       const host = session.phase.kind === 'connected' ? session.virtualHost : session.phase.virtualHost;
       return registry.countLoggedIn((_entry, login) => login.virtualHost === host);

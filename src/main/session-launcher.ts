@@ -107,7 +107,6 @@ export class SessionLauncher {
       port,
       phase: { kind: 'connected' },
       transfer: null,
-      status: null,
     };
     registry.add(session);
     this.#serve(session);

@@ -1,6 +1,6 @@
 /** Every live session as main sees it. One thread owns it, so counting and admitting cannot race. */
 import type { MessagePort } from 'node:worker_threads';
-import type { Account, SessionControl, SessionId, SessionStatus } from '../actor/messages.ts';
+import type { Account, SessionControl, SessionId } from '../actor/messages.ts';
 
 /** How far a session has come; which MainServices calls it may make follows from it. */
 export type SessionPhase =
@@ -38,7 +38,6 @@ export interface SessionEntry {
   phase: SessionPhase;
   /** Command of the data transfer that runs, where MaxTransfersPer* asked to count it. */
   transfer: string | null;
-  status: SessionStatus | null;
 }
 
 export class SessionRegistry {

@@ -1,6 +1,16 @@
 /** Started as root, every session has the rights of its own user: what the kernel lets it read, and whose files it makes. */
 import assert from 'node:assert/strict';
-import { appendFileSync, chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { hashPassword } from '../../crypto/password-hash.ts';
@@ -31,7 +41,10 @@ function addFile(path: string, text: string, uid: number, gid: number, mode: num
 
 describe('files of users, server started as root', { ...LIMIT, skip: SKIP }, () => {
   // No jail, so that the users can meet.
-  const shared = sharedServer(SERVER.replace('DefaultRoot ~', ''), { users: USERS, beforeStart: writeGroups });
+  const shared = sharedServer(SERVER.replace('DefaultRoot ~', ''), {
+    users: USERS,
+    beforeStart: writeGroups,
+  });
 
   test('a user reads its own 0600 file and no other user can read, write, replace, rename or delete it', async (t) => {
     const { server } = shared;
@@ -44,7 +57,12 @@ describe('files of users, server started as root', { ...LIMIT, skip: SKIP }, () 
     for (const line of [`STOR ${secret}`, `APPE ${secret}`, `STOR ${server.homeOf('alice')}/new`]) {
       assert.equal((await bob.upload(line, 'of bob')).final.code, 550, line);
     }
-    const refused = [`DELE ${secret}`, `MKD ${server.homeOf('alice')}/d`, `SITE CHMOD 666 ${secret}`, `MFMT 20200101000000 ${secret}`];
+    const refused = [
+      `DELE ${secret}`,
+      `MKD ${server.homeOf('alice')}/d`,
+      `SITE CHMOD 666 ${secret}`,
+      `MFMT 20200101000000 ${secret}`,
+    ];
     for (const line of refused) assert.equal((await bob.command(line)).code, 550, line);
     assert.equal((await bob.command(`RNFR ${secret}`)).code, 350);
     assert.equal((await bob.command('RNTO stolen')).code, 550);
@@ -121,7 +139,14 @@ describe('jailed users, server started as root', { ...LIMIT, skip: SKIP }, () =>
     symlinkSync(outside, join(home, 'absolute'));
     symlinkSync('../../outside', join(home, 'dots'));
     const alice = await clientOf(t, server, 'alice');
-    for (const prefix of [outside, '../../outside', '/../../outside', 'absolute', 'dots', '/proc/self/root' + outside]) {
+    for (const prefix of [
+      outside,
+      '../../outside',
+      '/../../outside',
+      'absolute',
+      'dots',
+      '/proc/self/root' + outside,
+    ]) {
       assert.equal((await alice.download(`RETR ${prefix}/secret`)).final.code, 550, prefix);
       assert.equal((await alice.command(`CWD ${prefix}`)).code, 550, prefix);
       assert.equal((await alice.upload(`STOR ${prefix}/written`, 'x')).final.code, 550, prefix);
@@ -159,5 +184,8 @@ async function writeSkeleton(directory: string): Promise<void> {
   chmodSync(join(directory, 'skeleton'), 0o755);
   writeFileSync(join(directory, 'skeleton', 'folder', 'welcome'), 'hello', { mode: 0o644 });
   const home = join(directory, 'homes', 'new', 'er', 'carol');
-  appendFileSync(join(directory, 'users'), `carol:${await hashPassword('secret', 1_000)}:40007:40008::${home}:/bin/false\n`);
+  appendFileSync(
+    join(directory, 'users'),
+    `carol:${await hashPassword('secret', 1_000)}:40007:40008::${home}:/bin/false\n`,
+  );
 }

@@ -21,15 +21,31 @@ const PASSIVE_TRANSFERS = 500;
 const LARGE = 32 * 1024 * 1024;
 
 /** What the client was doing when its cable was pulled. */
-type Moment = 'upload over old' | 'upload of new' | 'download' | 'upload over TLS' | 'download over TLS' | 'waiting for data';
-const MOMENTS: readonly Moment[] = ['upload over old', 'upload of new', 'download', 'upload over TLS', 'download over TLS', 'waiting for data'];
+type Moment =
+  | 'upload over old'
+  | 'upload of new'
+  | 'download'
+  | 'upload over TLS'
+  | 'download over TLS'
+  | 'waiting for data';
+const MOMENTS: readonly Moment[] = [
+  'upload over old',
+  'upload of new',
+  'download',
+  'upload over TLS',
+  'download over TLS',
+  'waiting for data',
+];
 
 describe('cable pulled', LIMIT, () => {
   const shared = sharedServer(BASE_CONFIG + TLS_CONFIG);
   before(() => {
     const { server } = shared;
     const { uid, gid } = statSync(server.homeOf('alice'));
-    for (const [name, content] of [['old', OLD], ['large', Buffer.alloc(LARGE)]] as const) {
+    for (const [name, content] of [
+      ['old', OLD],
+      ['large', Buffer.alloc(LARGE)],
+    ] as const) {
       writeFileSync(join(server.homeOf('alice'), name), content);
       chownSync(join(server.homeOf('alice'), name), uid, gid);
     }
@@ -44,10 +60,15 @@ describe('cable pulled', LIMIT, () => {
     const descriptors = openDescriptors(server).length;
     const endedBefore = ended();
     for (let done = 0; done < ABORTS; done += AT_ONCE) {
-      const batch = Array.from({ length: AT_ONCE }, (_, index) => vanish(server, MOMENTS[(done + index) % MOMENTS.length]!, done + index));
+      const batch = Array.from({ length: AT_ONCE }, (_, index) =>
+        vanish(server, MOMENTS[(done + index) % MOMENTS.length]!, done + index),
+      );
       await Promise.all(batch);
     }
-    await eventually(() => ended() >= endedBefore + ABORTS, () => `${ended() - endedBefore} of ${ABORTS} sessions ended`);
+    await eventually(
+      () => ended() >= endedBefore + ABORTS,
+      () => `${ended() - endedBefore} of ${ABORTS} sessions ended`,
+    );
     await eventually(
       () => openDescriptors(server).length <= descriptors,
       () => `descriptors were ${descriptors}, are ${openDescriptors(server).join(', ')}`,
@@ -78,12 +99,15 @@ async function vanish(server: ChildServer, moment: Moment, index: number): Promi
   client.send(upload ? `STOR ${moment === 'upload of new' ? `new-${index}` : 'old'}` : 'RETR large');
   const [raw, opening] = await Promise.all([data.connect(), client.readReply()]);
   assert.equal(opening.code, 150);
-  const socket = secure ? connectTls({ rejectUnauthorized: false, session: client.sessions.at(-1)!, socket: raw }) : raw;
+  const socket = secure
+    ? connectTls({ rejectUnauthorized: false, session: client.sessions.at(-1)!, socket: raw })
+    : raw;
   socket.on('error', ignore);
   if (upload) await new Promise((written) => socket.write(Buffer.alloc(64 * 1024, 'n'), written));
   else await once(socket, 'readable');
   // A reset, because an orderly end of the data connection means that the file is whole. Which connection breaks first varies.
-  for (const connection of index % 2 === 0 ? [client.tcp, raw] : [raw, client.tcp]) connection.resetAndDestroy();
+  for (const connection of index % 2 === 0 ? [client.tcp, raw] : [raw, client.tcp])
+    connection.resetAndDestroy();
 }
 
 function ignore(): void {
@@ -105,7 +129,10 @@ describe('PassivePorts of five ports', LIMIT, () => {
         seen.add((await client.prepareData('epsv')).port);
         client.tcp.on('error', ignore).resetAndDestroy();
       }
-      await eventually(() => server.read('system.log').split('FTP session closed').length - 1 >= (round + 1) * PASSIVE_PORTS, 'sessions end');
+      await eventually(
+        () => server.read('system.log').split('FTP session closed').length - 1 >= (round + 1) * PASSIVE_PORTS,
+        'sessions end',
+      );
     }
 
     const clients = await Promise.all(Array.from({ length: PASSIVE_PORTS }, () => loggedIn(server)));
@@ -124,7 +151,8 @@ describe('PassivePorts of five ports', LIMIT, () => {
       }
     });
     await Promise.all(work);
-    for (const port of seen) assert.ok(port >= first && port <= last, `${port} is outside of ${first}-${last}`);
+    for (const port of seen)
+      assert.ok(port >= first && port <= last, `${port} is outside of ${first}-${last}`);
     assert.doesNotMatch(server.read('system.log'), /unable to find open port/);
   });
 });

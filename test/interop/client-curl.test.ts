@@ -45,7 +45,9 @@ const WAYS = {
 } as const;
 
 describe('curl', LIMIT, () => {
-  const shared = sharedServer(BASE_CONFIG + TLS_CONFIG + IMPLICIT_HOST + 'AllowStoreRestart on\nAllowRetrieveRestart on\n');
+  const shared = sharedServer(
+    BASE_CONFIG + TLS_CONFIG + IMPLICIT_HOST + 'AllowStoreRestart on\nAllowRetrieveRestart on\n',
+  );
   const work = mkdtempSync(join(tmpdir(), 'lockgate-curl-'));
   after(() => rmSync(work, { recursive: true, force: true }));
   const big = randomBytes(3 * 1024 * 1024 + 17);
@@ -56,7 +58,16 @@ describe('curl', LIMIT, () => {
     `${scheme}://127.0.0.1:${shared.server.ports[scheme === 'ftps' ? 1 : 0]}/${path}`;
   const onServer = (path: string): string => join(shared.server.homeOf('alice'), path);
   const curl = (...args: string[]): Promise<ProgramResult> =>
-    runProgram('curl', ['-sS', '--max-time', '20', '--cacert', shared.server.trustFile, '-u', 'alice:secret', ...args]);
+    runProgram('curl', [
+      '-sS',
+      '--max-time',
+      '20',
+      '--cacert',
+      shared.server.trustFile,
+      '-u',
+      'alice:secret',
+      ...args,
+    ]);
   const works = async (...args: string[]): Promise<string> => {
     const result = await curl(...args);
     assert.equal(result.code, CURL_OK, result.stderr);
@@ -190,7 +201,14 @@ describe('curl', LIMIT, () => {
     const outs = Array.from({ length: 20 }, (_, index) => join(work, `r${index}`));
     const requests = outs.flatMap((out) => ['-o', out, url('parallel.bin')]);
     // curl offers any connection the newest ticket of all of them: sessions of another control connection.
-    const shareTickets = await curl('--ssl-reqd', '--parallel', '--parallel-immediate', '--parallel-max', '20', ...requests);
+    const shareTickets = await curl(
+      '--ssl-reqd',
+      '--parallel',
+      '--parallel-immediate',
+      '--parallel-max',
+      '20',
+      ...requests,
+    );
     assert.ok([CURL_OK, CURL_PARTIAL_FILE].includes(shareTickets.code ?? -1), shareTickets.stderr);
     assert.match(shared.server.read('tls.log'), /TLS session|resumed session/);
     for (const out of outs.filter((path) => existsSync(path) && statSync(path).size > 0)) {

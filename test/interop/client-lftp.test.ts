@@ -28,7 +28,9 @@ describe('lftp', LIMIT, () => {
     const { server } = shared;
     const common = `set ssl:ca-file ${server.trustFile}; set net:max-retries 1; set net:timeout 10; set cmd:fail-exit yes`;
     const script = `${common}; ${protection}; open -u alice,secret ftp://127.0.0.1:${server.port}; ${commands}; bye`;
-    const result = await runProgram('lftp', ['--norc', '-c', script], { env: { ...process.env, LC_ALL: 'C.UTF-8' } });
+    const result = await runProgram('lftp', ['--norc', '-c', script], {
+      env: { ...process.env, LC_ALL: 'C.UTF-8' },
+    });
     assert.equal(result.code, 0, result.stderr);
     return result.stdout;
   };

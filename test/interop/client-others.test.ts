@@ -28,7 +28,13 @@ describe('other clients', LIMIT, () => {
     test(`openssl s_client -starttls ftp verifies the server and talks TLS ${version.replace('_', '.')}`, async (t) => {
       if (!needsProgram(t, 'openssl')) return;
       const { server } = shared;
-      const target = ['-connect', `127.0.0.1:${server.port}`, '-CAfile', server.trustFile, '-verify_return_error'];
+      const target = [
+        '-connect',
+        `127.0.0.1:${server.port}`,
+        '-CAfile',
+        server.trustFile,
+        '-verify_return_error',
+      ];
       const args = ['s_client', '-starttls', 'ftp', '-crlf', '-ign_eof', `-tls${version}`, ...target];
       const result = await runProgram('openssl', args, { input: 'NOOP\nQUIT\n' });
       assert.equal(result.code, 0, result.stderr);
@@ -41,7 +47,9 @@ describe('other clients', LIMIT, () => {
     if (!needsProgram(t, 'gnutls-cli')) return;
     const { server } = shared;
     const trust = ['--starttls-proto=ftp', `--x509cafile=${server.trustFile}`, '--crlf'];
-    const result = await runProgram('gnutls-cli', [...trust, '-p', String(server.port), 'localhost'], { input: 'QUIT\n' });
+    const result = await runProgram('gnutls-cli', [...trust, '-p', String(server.port), 'localhost'], {
+      input: 'QUIT\n',
+    });
     assert.match(result.stdout, /The certificate is trusted/);
     assert.match(result.stdout, /221 Goodbye/);
     assert.equal(result.code, 0, result.stderr);

@@ -31,13 +31,16 @@ function put(server: ChildServer, name: string, bytes: Uint8Array): string {
 }
 
 describe('disk full', LIMIT, () => {
-  const shared = sharedServer(`${BASE_CONFIG}AllowStoreRestart on\n<Directory ~/hidden>\nHiddenStores on\n</Directory>\n`);
+  const shared = sharedServer(
+    `${BASE_CONFIG}AllowStoreRestart on\n<Directory ~/hidden>\nHiddenStores on\n</Directory>\n`,
+  );
 
   /** A disk of 4 MiB as folder of the user; null where this machine gives none. */
   function smallDisk(t: TestContext, name: string): string | null {
     const folder = join(shared.server.homeOf('alice'), name);
     mkdirSync(folder);
-    const mounted = isRoot && spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', folder]).status === 0;
+    const mounted =
+      isRoot && spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', folder]).status === 0;
     if (!mounted) {
       t.skip('a small tmpfs cannot be mounted here');
       return null;
@@ -94,7 +97,9 @@ describe('disk full', LIMIT, () => {
 });
 
 describe('limits and permissions during an upload', LIMIT, () => {
-  const shared = sharedServer(`${BASE_CONFIG}MaxStoreFileSize 1 Mb user alice\nAllowStoreRestart on\nDeleteAbortedStores on\n`);
+  const shared = sharedServer(
+    `${BASE_CONFIG}MaxStoreFileSize 1 Mb user alice\nAllowStoreRestart on\nDeleteAbortedStores on\n`,
+  );
 
   test('MaxStoreFileSize: 552, the old file stays; one byte less is fine', async (t) => {
     const old = put(shared.server, 'limited', OLD);
@@ -120,25 +125,29 @@ describe('limits and permissions during an upload', LIMIT, () => {
     assert.ok(statSync(file).size <= MIB);
   });
 
-  test('a folder that becomes read-only during the upload: no success is claimed, the old file stays', { skip: !isRoot }, async (t) => {
-    const { server } = shared;
-    const folder = join(server.homeOf('alice'), 'closing');
-    const { uid, gid } = statSync(server.homeOf('alice'));
-    mkdirSync(folder);
-    chownSync(folder, uid, gid);
-    const old = put(server, 'closing/file', OLD);
-    const client = await clientOf(t, server);
-    const data = await client.prepareData('epsv');
-    client.send('STOR closing/file');
-    const socket = await data.connect();
-    assert.equal((await client.readReply()).code, 150);
-    socket.write('new content');
-    await eventually(() => readdirSync(folder).length === 2, 'the temporary appears');
-    chmodSync(folder, 0o555);
-    socket.end();
-    const final = await client.readReply();
-    assert.ok(final.code >= 400, `${final.code} ${final.text}`);
-    assert.deepEqual(readFileSync(old), OLD);
-    assert.equal((await client.command('NOOP')).code, 200);
-  });
+  test(
+    'a folder that becomes read-only during the upload: no success is claimed, the old file stays',
+    { skip: !isRoot },
+    async (t) => {
+      const { server } = shared;
+      const folder = join(server.homeOf('alice'), 'closing');
+      const { uid, gid } = statSync(server.homeOf('alice'));
+      mkdirSync(folder);
+      chownSync(folder, uid, gid);
+      const old = put(server, 'closing/file', OLD);
+      const client = await clientOf(t, server);
+      const data = await client.prepareData('epsv');
+      client.send('STOR closing/file');
+      const socket = await data.connect();
+      assert.equal((await client.readReply()).code, 150);
+      socket.write('new content');
+      await eventually(() => readdirSync(folder).length === 2, 'the temporary appears');
+      chmodSync(folder, 0o555);
+      socket.end();
+      const final = await client.readReply();
+      assert.ok(final.code >= 400, `${final.code} ${final.text}`);
+      assert.deepEqual(readFileSync(old), OLD);
+      assert.equal((await client.command('NOOP')).code, 200);
+    },
+  );
 });

@@ -10,7 +10,13 @@ import { FtpClient } from '../support/ftp-client.ts';
 import { needsProgram } from '../support/programs.ts';
 import { runProgram } from '../support/seed-server.ts';
 import { BASE_CONFIG, startServer, TLS_CONFIG, type ChildServer } from '../support/server.ts';
-import { eventually, loggedIn, openDescriptors, residentBytes, sharedServer } from '../support/shared-server.ts';
+import {
+  eventually,
+  loggedIn,
+  openDescriptors,
+  residentBytes,
+  sharedServer,
+} from '../support/shared-server.ts';
 
 const LIMIT = { timeout: 60_000 };
 const STORM_MS = 8_000;
@@ -19,7 +25,8 @@ const AT_ONCE = 12;
 const PATIENCE_MS = 400;
 const GROWTH_BYTES = 160 * 1024 * 1024;
 const SEED = 20_240_607;
-const DATA_STALLS = 'TimeoutNoTransfer 5\nTimeoutStalled 5\nTimeoutLogin 10\nTimeoutIdle 10\nMaxLoginAttempts 3\n';
+const DATA_STALLS =
+  'TimeoutNoTransfer 5\nTimeoutStalled 5\nTimeoutLogin 10\nTimeoutIdle 10\nMaxLoginAttempts 3\n';
 
 describe('hostile input', LIMIT, () => {
   const shared = sharedServer(`${BASE_CONFIG}${TLS_CONFIG}${DATA_STALLS}`);
@@ -27,12 +34,16 @@ describe('hostile input', LIMIT, () => {
   test(`after ${STORM_MS / 1000} s of it the server serves, its memory is bounded and its log names no bug`, async (t) => {
     const { server } = shared;
     writeFileSync(join(server.homeOf('alice'), 'file'), 'content');
-    await Promise.all(Array.from({ length: AT_ONCE }, (_, lane) => storm(server, lane, performance.now() + 1_500)));
+    await Promise.all(
+      Array.from({ length: AT_ONCE }, (_, lane) => storm(server, lane, performance.now() + 1_500)),
+    );
     await quiet(server);
     const descriptors = openDescriptors(server).length;
     const memory = residentBytes(server);
     const end = performance.now() + STORM_MS;
-    const attacks = await Promise.all(Array.from({ length: AT_ONCE }, (_, lane) => storm(server, lane + AT_ONCE, end)));
+    const attacks = await Promise.all(
+      Array.from({ length: AT_ONCE }, (_, lane) => storm(server, lane + AT_ONCE, end)),
+    );
     t.diagnostic(`${attacks.reduce((sum, count) => sum + count, 0)} attacks`);
 
     const client = await loggedIn(server);
@@ -67,6 +78,20 @@ describe('hostile input', LIMIT, () => {
     for (const each of [stranger, client, bystander]) each.destroy();
   });
 
+  test('an ABOR behind a refused STAT ends the transfer, and a client that leaves then ends its session', async () => {
+    const { server } = shared;
+    const client = await loggedIn(server);
+    await client.prepareData('epsv');
+    client.send('LIST', 'STAT missing', 'ABOR', 'NOOP');
+    const codes: number[] = [];
+    for (let index = 0; index < 4; index += 1) codes.push((await client.readReply()).code);
+    assert.deepEqual(codes, [426, 450, 226, 200]);
+    await client.prepareData('epsv');
+    client.send('LIST', 'STAT missing');
+    client.tcp.on('error', () => undefined).resetAndDestroy();
+    await quiet(server);
+  });
+
   test('a client that sends commands and reads no answer is held back, not buffered without end', async () => {
     const { server } = shared;
     const before = residentBytes(server);
@@ -88,7 +113,10 @@ describe('a worker dies', LIMIT, () => {
     const home = server.homeOf('alice');
     const large = Buffer.alloc(24 * 1024 * 1024, 'large');
     writeFileSync(join(home, 'large'), large);
-    const [first, second] = [await FtpClient.connect({ port: server.port }), await FtpClient.connect({ port: server.port })];
+    const [first, second] = [
+      await FtpClient.connect({ port: server.port }),
+      await FtpClient.connect({ port: server.port }),
+    ];
     t.after(() => [first, second].forEach((client) => client.destroy()));
     for (const client of [first, second]) {
       client.tcp.on('error', () => undefined);
@@ -102,7 +130,10 @@ describe('a worker dies', LIMIT, () => {
     const download = second.download('RETR large');
     await server.server.terminateWorker(0);
     const survivors = await Promise.allSettled([first.command('NOOP'), download]);
-    assert.deepEqual(survivors.map(({ status }) => status), ['rejected', 'fulfilled']);
+    assert.deepEqual(
+      survivors.map(({ status }) => status),
+      ['rejected', 'fulfilled'],
+    );
     assert.equal(large.compare((await download).body), 0);
     const again = await FtpClient.connect({ port: server.port });
     t.after(() => again.destroy());
@@ -120,7 +151,17 @@ describe('a worker dies', LIMIT, () => {
     assert.notEqual(refused.code, 0);
     assert.match(refused.stderr, /< 421 /);
     await holder.quit();
-    const served = await runProgram('curl', ['-sS', '--max-time', '10', '--retry', '5', '--retry-delay', '1', '--retry-all-errors', url]);
+    const served = await runProgram('curl', [
+      '-sS',
+      '--max-time',
+      '10',
+      '--retry',
+      '5',
+      '--retry-delay',
+      '1',
+      '--retry-all-errors',
+      url,
+    ]);
     assert.equal(served.code, 0, served.stderr);
   });
 });
@@ -128,7 +169,11 @@ describe('a worker dies', LIMIT, () => {
 /** Waits until no session is left. */
 async function quiet(server: ChildServer): Promise<void> {
   const count = (text: string): number => server.read('system.log').split(text).length - 1;
-  await eventually(() => count('FTP session closed') >= count('FTP session opened'), 'the sessions end', 20_000);
+  await eventually(
+    () => count('FTP session closed') >= count('FTP session opened'),
+    'the sessions end',
+    20_000,
+  );
 }
 
 type Random = (below: number) => number;
@@ -157,7 +202,10 @@ async function storm(server: ChildServer, lane: number, end: number): Promise<nu
   return attacks;
 }
 
-const VERBS = 'USER PASS LIST NLST MLSD STAT RETR STOR APPE REST CWD MKD RNFR RNTO SITE OPTS PORT EPRT PASV EPSV AUTH PBSZ PROT TYPE MFMT HELP HOST ALLO RANG FEAT ABOR CCC'.split(' ');
+const VERBS =
+  'USER PASS LIST NLST MLSD STAT RETR STOR APPE REST CWD MKD RNFR RNTO SITE OPTS PORT EPRT PASV EPSV AUTH PBSZ PROT TYPE MFMT HELP HOST ALLO RANG FEAT ABOR CCC'.split(
+    ' ',
+  );
 
 function attack(socket: Socket, random: Random): void {
   const login = 'USER alice\r\nPASS secret\r\n';
@@ -167,15 +215,25 @@ function attack(socket: Socket, random: Random): void {
     case 1:
       return void socket.write('A'.repeat(random(300_000)));
     case 2:
-      return void socket.write(Buffer.concat([Buffer.from('AUTH TLS\r\n'), Buffer.from([0x16, 3, 1, 1, random(256)]), noise(random, 600)]));
+      return void socket.write(
+        Buffer.concat([
+          Buffer.from('AUTH TLS\r\n'),
+          Buffer.from([0x16, 3, 1, 1, random(256)]),
+          noise(random, 600),
+        ]),
+      );
     case 3:
       return void socket.write(Buffer.from([255, 244, 255, 242, 255, 253, random(256), 0, 10, 13, 255]));
     case 4:
       return void socket.write(login + Array.from({ length: random(60) }, () => command(random)).join(''));
     case 5:
-      return void socket.write(`${login}EPSV\r\nPASV\r\n${command(random)}EPSV ALL\r\nLIST ${'*?[a-z]'.repeat(random(80))}\r\n`);
+      return void socket.write(
+        `${login}EPSV\r\nPASV\r\n${command(random)}EPSV ALL\r\nLIST ${'*?[a-z]'.repeat(random(80))}\r\n`,
+      );
     case 6:
-      return void socket.write(`${login}${'CWD ../'.padEnd(random(5_000), '/..')}\r\nMKD ${'d/'.repeat(random(3_000))}\r\n`);
+      return void socket.write(
+        `${login}${'CWD ../'.padEnd(random(5_000), '/..')}\r\nMKD ${'d/'.repeat(random(3_000))}\r\n`,
+      );
     default:
       return void socket.write(`${'NOOP\r\n'.repeat(random(5_000))}USER ${'ü'.repeat(random(4_000))}\r\n`);
   }
@@ -185,7 +243,16 @@ function attack(socket: Socket, random: Random): void {
 function command(random: Random): string {
   const verb = VERBS[random(VERBS.length)]!;
   const port = `${random(300)},${random(300)},0,1,${random(300)},${random(300)}`;
-  const wanted = ['', '-1', '99999999999999999999', '/'.repeat(random(2_000)), '%s%n%x', '\0\x01\x7f', port, '|1|127.0.0.1|22|'];
+  const wanted = [
+    '',
+    '-1',
+    '99999999999999999999',
+    '/'.repeat(random(2_000)),
+    '%s%n%x',
+    '\0\x01\x7f',
+    port,
+    '|1|127.0.0.1|22|',
+  ];
   return `${verb} ${wanted[random(wanted.length)]}\r\n`;
 }
 

@@ -2,7 +2,16 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, chownSync, mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -24,17 +33,33 @@ describe('links that flip between inside and outside', LIMIT, () => {
   test('no reply and no data connection ever carries a byte from outside, and nothing is written there', async (t) => {
     const { server } = shared;
     const outside = prepareFolders(server);
-    const flipper = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', FLIPPER, join(server.homeOf('alice'), 'door'), 'room', outside], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
+    const flipper = spawn(
+      process.execPath,
+      [
+        '--disable-warning=ExperimentalWarning',
+        FLIPPER,
+        join(server.homeOf('alice'), 'door'),
+        'room',
+        outside,
+      ],
+      {
+        stdio: ['pipe', 'pipe', 'inherit'],
+      },
+    );
     t.after(() => flipper.kill('SIGKILL'));
     await once(flipper.stdout, 'data');
 
     const clients = await Promise.all([loggedIn(server), loggedIn(server), loggedIn(server)]);
     t.after(() => clients.forEach((client) => client.destroy()));
     const [looker, reader, writer] = clients as [FtpClient, FtpClient, FtpClient];
-    const [looked, read, written] = await Promise.all([look(looker), readThrough(reader), writeThrough(writer)]);
-    t.diagnostic(`${looked} looks, ${read} reads and ${written} writes went through while the link led inside`);
+    const [looked, read, written] = await Promise.all([
+      look(looker),
+      readThrough(reader),
+      writeThrough(writer),
+    ]);
+    t.diagnostic(
+      `${looked} looks, ${read} reads and ${written} writes went through while the link led inside`,
+    );
     // The race was one: the link was met in both states.
     assert.ok(looked > 0 && looked < PIPELINED_COMMANDS);
     assert.ok(read > 0);
@@ -68,11 +93,28 @@ function prepareFolders(server: ChildServer): string {
 /** Pipelined commands that name, enter, measure and change things behind the link; gives how many succeeded. */
 async function look(client: FtpClient): Promise<number> {
   await client.command('TYPE I');
-  const lines = ['SIZE door/file', 'MLST door/only-outside', 'SIZE door/only-outside', 'CWD door', 'SIZE only-outside', 'CWD /'];
-  lines.push('STAT door', 'MDTM door/only-outside', 'CWD door/folder/..', 'MLST only-outside', 'CWD /', 'SITE CHMOD 666 door/file');
+  const lines = [
+    'SIZE door/file',
+    'MLST door/only-outside',
+    'SIZE door/only-outside',
+    'CWD door',
+    'SIZE only-outside',
+    'CWD /',
+  ];
+  lines.push(
+    'STAT door',
+    'MDTM door/only-outside',
+    'CWD door/folder/..',
+    'MLST only-outside',
+    'CWD /',
+    'SITE CHMOD 666 door/file',
+  );
   let succeeded = 0;
   for (let sent = 0; sent < PIPELINED_COMMANDS; sent += COMMANDS_PER_BATCH) {
-    const batch = Array.from({ length: COMMANDS_PER_BATCH }, (_, index) => lines[(sent + index) % lines.length]!);
+    const batch = Array.from(
+      { length: COMMANDS_PER_BATCH },
+      (_, index) => lines[(sent + index) % lines.length]!,
+    );
     client.send(...batch);
     for (const line of batch) {
       const reply = await client.readReply();
@@ -89,7 +131,14 @@ async function look(client: FtpClient): Promise<number> {
 
 /** RETR, LIST, NLST and MLSD behind the link. */
 async function readThrough(client: FtpClient): Promise<number> {
-  const lines = ['RETR door/file', 'LIST door/', 'NLST door', 'MLSD door', 'LIST door/*', 'RETR door/folder/../file'];
+  const lines = [
+    'RETR door/file',
+    'LIST door/',
+    'NLST door',
+    'MLSD door',
+    'LIST door/*',
+    'RETR door/folder/../file',
+  ];
   let succeeded = 0;
   for (let index = 0; index < TRANSFERS; index += 1) {
     const line = lines[index % lines.length]!;
@@ -107,9 +156,12 @@ async function writeThrough(client: FtpClient): Promise<number> {
   let succeeded = 0;
   for (let index = 0; index < TRANSFERS; index += 1) {
     const line = index % 2 === 0 ? 'STOR door/written' : 'MKD door/made';
-    const code = line.startsWith('STOR') ? (await client.upload(line, 'by the user')).final.code : (await client.command(line)).code;
+    const code = line.startsWith('STOR')
+      ? (await client.upload(line, 'by the user')).final.code
+      : (await client.command(line)).code;
     if (code < 400) succeeded += 1;
-    if (index % 2 === 1) await client.dialogue('RMD door/made', 'RNFR door/written', 'RNTO door/renamed', 'DELE door/renamed');
+    if (index % 2 === 1)
+      await client.dialogue('RMD door/made', 'RNFR door/written', 'RNTO door/renamed', 'DELE door/renamed');
   }
   return succeeded;
 }

@@ -32,7 +32,10 @@ for (const [mode, directives] of [
       }
       const work: Promise<void>[] = [];
       for (let index = 0; index < SESSIONS_PER_USER; index += 1) {
-        for (const [user, other] of [['alice', 'bob'], ['bob', 'alice']] as const) {
+        for (const [user, other] of [
+          ['alice', 'bob'],
+          ['bob', 'alice'],
+        ] as const) {
           work.push(hammer(server, user, other, index));
         }
       }
@@ -60,17 +63,28 @@ async function hammer(server: ChildServer, user: string, other: string, index: n
     const foreign = `${server.homeOf(other)}/private`;
     for (let round = 0; round < ROUNDS; round += 1) {
       const made = `${server.homeOf(round % 2 === 0 ? user : other)}/${user}-${index}-${round}`;
-      client.send(`MKD ${made}`, `SITE CHMOD 644 ${foreign}`, `MFMT 20200101000000 ${foreign}`, `SIZE ${server.homeOf(user)}/private`);
+      client.send(
+        `MKD ${made}`,
+        `SITE CHMOD 644 ${foreign}`,
+        `MFMT 20200101000000 ${foreign}`,
+        `SIZE ${server.homeOf(user)}/private`,
+      );
       const codes = [await next(client), await next(client), await next(client), await next(client)];
       assert.deepEqual(codes, [257, 550, 550, 213], `${user} round ${round}`);
     }
     for (let round = 0; round < UPLOADS; round += 1) {
-      const outcome = await client.upload(`STOR ${server.homeOf(round % 2 === 0 ? user : other)}/${user}-up-${index}-${round}`, user);
+      const outcome = await client.upload(
+        `STOR ${server.homeOf(round % 2 === 0 ? user : other)}/${user}-up-${index}-${round}`,
+        user,
+      );
       assert.equal(outcome.final.code, 226);
       const stolen = await client.download(`RETR ${foreign}`);
       assert.equal(stolen.final.code, 550);
       assert.equal(stolen.body.length, 0);
-      assert.equal((await client.download(`RETR ${server.homeOf(user)}/private`)).body.toString(), `of ${user}`);
+      assert.equal(
+        (await client.download(`RETR ${server.homeOf(user)}/private`)).body.toString(),
+        `of ${user}`,
+      );
     }
   } finally {
     client.destroy();

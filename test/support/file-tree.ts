@@ -18,7 +18,8 @@ export function writeTree(root: string): void {
     'large.bin': randomBytes(4 * 1024 * 1024 + 1),
     'lines.txt': Buffer.from('unix\nand\r\ndos\r\n'),
   };
-  for (let index = 0; index < 40; index += 1) files[`many/file ${index}.txt`] = Buffer.from(`number ${index}\n`);
+  for (let index = 0; index < 40; index += 1)
+    files[`many/file ${index}.txt`] = Buffer.from(`number ${index}\n`);
   for (const [name, bytes] of Object.entries(files)) {
     mkdirSync(dirname(join(root, name)), { recursive: true });
     writeFileSync(join(root, name), bytes);

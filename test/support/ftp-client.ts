@@ -239,7 +239,9 @@ export class FtpClient {
     const server = createServer({ pauseOnConnect: true });
     const address = this.tcp.localAddress ?? '127.0.0.1';
     const givenUp = new AbortController();
-    const accepted = once(server, 'connection', { signal: givenUp.signal }).then(([socket]) => socket as Socket);
+    const accepted = once(server, 'connection', { signal: givenUp.signal }).then(
+      ([socket]) => socket as Socket,
+    );
     accepted.catch(noteError);
     server.listen(0, address);
     await this.#within(once(server, 'listening'), 'listening for the data connection');

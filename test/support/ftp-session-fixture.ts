@@ -240,7 +240,6 @@ function servicesOf(config: EffectiveConfig, options: FtpFixtureOptions, base: s
     endTransfer: async () => undefined,
     bindLowPort: async () => null,
     reportTransfer: async () => undefined,
-    reportStatus: async () => undefined,
     countClients: async () => 7,
     ...options.services,
   };

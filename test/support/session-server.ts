@@ -235,7 +235,6 @@ function services(home: string, reports: TransferReport[]): MainServices {
       reports.push(report);
       return Promise.resolve();
     },
-    reportStatus: () => Promise.resolve(),
     countClients: () => Promise.resolve(1),
   };
 }

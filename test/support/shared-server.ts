@@ -9,11 +9,18 @@ import { startChildServer, type ChildServer, type TestServerOptions } from './se
 const POLL_MS = 20;
 
 /** Starts the server before the block's tests and stops it after them; the result is valid inside tests only. */
-export function sharedServer(config: string, options: TestServerOptions = {}): { readonly server: ChildServer } {
+export function sharedServer(
+  config: string,
+  options: TestServerOptions = {},
+): { readonly server: ChildServer } {
   const cleanups: (() => unknown)[] = [];
   let server: ChildServer | null = null;
   before(async () => {
-    server = await startChildServer({ after: (step) => void cleanups.push(step as () => unknown) }, config, options);
+    server = await startChildServer(
+      { after: (step) => void cleanups.push(step as () => unknown) },
+      config,
+      options,
+    );
   });
   after(async () => {
     for (const step of cleanups.reverse()) await step();
@@ -59,10 +66,15 @@ export function residentBytes(server: ChildServer): number {
 }
 
 /** Waits until `condition` holds, for things no event tells of; fails with `what` after the deadline. */
-export async function eventually(condition: () => boolean, what: string | (() => string), timeoutMs = 10_000): Promise<void> {
+export async function eventually(
+  condition: () => boolean,
+  what: string | (() => string),
+  timeoutMs = 10_000,
+): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs} ms: ${typeof what === 'string' ? what : what()}`);
+    if (performance.now() > deadline)
+      throw new Error(`not within ${timeoutMs} ms: ${typeof what === 'string' ? what : what()}`);
     await delay(POLL_MS);
   }
 }

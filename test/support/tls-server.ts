@@ -234,9 +234,6 @@ class TestServices implements MainServices {
     return Promise.resolve();
   }
 
-  reportStatus(): Promise<void> {
-    return Promise.resolve();
-  }
 
   countClients(): Promise<number> {
     return Promise.resolve(1);

@@ -13,7 +13,6 @@ import { greeting } from './greeting.ts';
 import { replyForFsError } from './reply-for-error.ts';
 import { lastReply, noteEnd, type Outcome } from './session-end.ts';
 import { noDetails, SessionState } from './session-state.ts';
-import { StatusReporter } from './status-reporter.ts';
 import { timeoutDirectives, timeoutReply, type TimeoutKind } from './timers.ts';
 import { foreignProtocol } from './wire/command-line.ts';
 import { reply, type Reply } from './wire/reply.ts';
@@ -32,14 +31,16 @@ export function createFtpSession(context: SessionContext): ProtocolSession {
 }
 
 class FtpProtocolSession extends SessionState implements ProtocolSession {
-  #status: StatusReporter;
   #rate = new CommandRate();
-  #currentCommand = '';
   #overlongLines = 0;
   #servedAny = false;
-  /** The command of the serial queue that runs, and one that passed it (ABOR, QUIT, STAT). */
+  /** The command of the serial queue that runs. */
   #serving: Promise<void> | null = null;
+  /** Commands that passed it (ABOR, QUIT, STAT) and are not answered yet. */
   #urgent: Promise<void> | null = null;
+  #urgentCount = 0;
+  /** One of them is at work; false while they only wait for the transfer's own reply. */
+  #urgentBusy = false;
   #endAfterReply: Outcome | null = null;
   #outcome: Outcome | null = null;
   /** After the last words nothing is sent any more. */
@@ -49,15 +50,6 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
   #graceTimer: NodeJS.Timeout | null = null;
   #cutSleep: (() => void) | null = null;
   #bug: { readonly error: unknown } | null = null;
-
-  constructor(context: SessionContext) {
-    super(context);
-    this.#status = new StatusReporter(
-      context.services,
-      () => this.#readStatus(),
-      () => context.log.trace('session', 1, () => 'main did not take the session status'),
-    );
-  }
 
   override reply(value: Reply): Promise<boolean> {
     return this.#muted ? Promise.resolve(false) : this.control.send(value);
@@ -158,11 +150,15 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
     const running = this.logged;
     this.logged = details;
     const gate = passGates(this, received);
-    if (gate.kind === 'run') this.#currentCommand = received.verb;
     const answering = gate.kind === 'run' ? this.#run(gate.command, received) : gate.reply;
     if (overtaken !== null) this.logged = running;
     const answer = answering instanceof Promise ? await answering : answering;
-    if (overtaken !== null && answer.code !== 211 && answer.code !== 213) await overtaken;
+    if (overtaken !== null && answer.code !== 211 && answer.code !== 213) {
+      // Only waiting from here on: an ABOR behind it, or the end of the connection, must not wait too.
+      this.#urgentBusy = false;
+      this.noteActivity();
+      await overtaken;
+    }
     await this.reply(answer);
     this.countControlBytes();
     this.context.log.command({
@@ -175,7 +171,6 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
       milliseconds: performance.now() - startedAt,
       ...details,
     });
-    this.#status.changed();
     if (answer.after !== undefined) await answer.after();
     if (this.#endAfterReply !== null) this.#finish(this.#endAfterReply);
     else if (answer.close === true)
@@ -200,10 +195,14 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
 
   protected override noteActivity(): void {
     const transfer = this.activeTransfer;
-    if (transfer === null || this.#urgent !== null || this.#outcome !== null) return;
+    if (transfer === null || this.#urgentBusy || this.#outcome !== null) return;
     const input = this.control.takeFirst((candidate) => this.#passesTransfers(candidate));
     if (input?.kind === 'command') {
-      this.#urgent = this.#executeUrgent(input);
+      this.#urgentBusy = true;
+      this.#urgentCount += 1;
+      const earlier = this.#urgent;
+      const execution = this.#executeUrgent(input);
+      this.#urgent = earlier === null ? execution : Promise.all([earlier, execution]).then(() => undefined);
     } else if (this.control.ended) {
       // RFC 959, section 4.1.1 (QUIT): an unexpected close acts as ABOR and QUIT do.
       transfer.abort('quit').catch((error: unknown) => this.#crash(error));
@@ -216,7 +215,9 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
     } catch (error) {
       this.#crash(error);
     } finally {
-      this.#urgent = null;
+      this.#urgentBusy = false;
+      this.#urgentCount -= 1;
+      if (this.#urgentCount === 0) this.#urgent = null;
     }
     this.noteActivity();
   }
@@ -308,17 +309,10 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
 
   #release(): void {
     this.timers.stop();
-    this.#status.stop();
     if (this.#graceTimer !== null) clearTimeout(this.#graceTimer);
     this.data.close();
     this.protection.close();
     if (this.login.kind === 'logged-in') this.login.vfs.close();
     this.countControlBytes();
-  }
-
-  #readStatus(): { user: string | null; command: string; directory: string; protocol: string } {
-    const { facts } = this.context;
-    const directory = this.login.kind === 'logged-in' ? this.login.vfs.cwd : '/';
-    return { user: facts.user, command: this.#currentCommand, directory, protocol: facts.protocol };
   }
 }

@@ -80,6 +80,11 @@ export class TransferRun implements ActiveTransfer {
     return this.progress.bytes;
   }
 
+  /** Why the transfer was aborted; null while it was not. */
+  get #aborted(): TransferFailure | null {
+    return this.#abort?.failure ?? null;
+  }
+
   abort(cause: 'abor' | 'quit' | 'shutdown' | 'timeout'): Promise<void> {
     if (this.#abort !== null) return this.#abort.answered;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -122,12 +127,14 @@ export class TransferRun implements ActiveTransfer {
 
   async #transfer(): Promise<TransferOutcome> {
     const session = this.#session;
+    // An ABOR right behind the command: without its preparation, opening would connect to the client's own port.
+    if (this.#aborted !== null) return { kind: 'failed', failure: this.#aborted };
     let socket: Socket;
     try {
       socket = await session.data.open();
     } catch (error) {
       if (!(error instanceof DataConnectionError)) throw error;
-      if (this.#abort !== null) return { kind: 'failed', failure: this.#abort.failure };
+      if (this.#aborted !== null) return { kind: 'failed', failure: this.#aborted };
       return unopened(error.reason);
     }
     let stream: Duplex = socket;
@@ -141,7 +148,7 @@ export class TransferRun implements ActiveTransfer {
       return outcome;
     } catch (error) {
       if (!(error instanceof DataTlsError)) throw error;
-      if (this.#abort !== null) return { kind: 'failed', failure: this.#abort.failure };
+      if (this.#aborted !== null) return { kind: 'failed', failure: this.#aborted };
       return unopened('Operation not permitted');
     } finally {
       session.data.release();

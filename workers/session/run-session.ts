@@ -35,7 +35,6 @@ const SERVICE_DEADLINES: Deadlines<MainServices> = {
   endTransfer: 5_000,
   bindLowPort: 5_000,
   reportTransfer: 5_000,
-  reportStatus: 5_000,
   countClients: 5_000,
 };
 
