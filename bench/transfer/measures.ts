@@ -80,7 +80,11 @@ export async function smallDownloadsPerSecond(
   seconds: number,
 ): Promise<number> {
   // The clients that tickets of TLS 1.3 run out for are a matter of their own; TLS 1.2 resumes for every server here.
-  const client = await FtpLoadClient.connect({ port: peer.port, tls, maxVersion: process.env['BENCH_TLS'] === '1.2' ? 'TLSv1.2' : 'TLSv1.3' });
+  const client = await FtpLoadClient.connect({
+    port: peer.port,
+    tls,
+    maxVersion: process.env['BENCH_TLS'] === '1.2' ? 'TLSv1.2' : 'TLSv1.3',
+  });
   await client.login(fixture.user, fixture.password);
   await client.prepareDownloads();
   await client.download('small-0.bin');

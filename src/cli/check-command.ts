@@ -59,9 +59,13 @@ async function fileFindings(config: ServerConfig): Promise<Finding[]> {
   const { errors, tls } = await checkFiles(config);
   return [
     ...errors.map(findingOf),
-    ...tls.warnings.map(
-      (because): Finding => ({ kind: 'warning', directive: null, file: null, line: null, because }),
-    ),
+    ...tls.warnings.map((because): Finding => ({
+      kind: 'warning',
+      directive: null,
+      file: null,
+      line: null,
+      because,
+    })),
   ];
 }
 

@@ -19,12 +19,14 @@ type Part = string | ((input: LogFormatInput) => string | number | null);
 export type LogFormatter = (input: LogFormatInput) => string;
 
 /** Commands whose argument is a secret. */
-const HIDDEN_ARGUMENT = new Set(['PASS', 'ADAT']);
+const HIDDEN_ARGUMENT = new Set(['PASS', 'ACCT', 'ADAT']);
 
 export const DEFAULT_LOG_FORMAT = '%h %l %u %t "%r" %s %b';
 
+/** A verb nobody knows may be a mistyped PASS, so its argument is hidden too. */
 function loggedArgument(record: CommandRecord): string {
-  return HIDDEN_ARGUMENT.has(record.verb) ? '(hidden)' : record.argument;
+  const isUnknown = record.classes.length === 0 && record.argument !== '';
+  return isUnknown || HIDDEN_ARGUMENT.has(record.verb) ? '(hidden)' : record.argument;
 }
 
 function fullCommand(record: CommandRecord): string {

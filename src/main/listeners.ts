@@ -82,7 +82,9 @@ export function bindListener(
     } catch (error) {
       if (config.address !== '::' || ipv6Only || !meansNoIPv6(error)) throw error;
       const code = (error as NodeJS.ErrnoException).code;
-      options.onNotice(`no IPv6 on this machine (${code}), listening on ${formatEndpoint('0.0.0.0', config.port)} instead`);
+      options.onNotice(
+        `no IPv6 on this machine (${code}), listening on ${formatEndpoint('0.0.0.0', config.port)} instead`,
+      );
       return bindTo('0.0.0.0');
     }
   } catch (error) {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { randomInt } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync, chownSync, statSync } from 'node:fs';
+import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
@@ -9,6 +10,7 @@ import { connect as connectTls } from 'node:tls';
 import { before, describe, test } from 'node:test';
 import { FtpClient } from '../support/ftp-client.ts';
 import { BASE_CONFIG, startChildServer, TLS_CONFIG, type ChildServer } from '../support/server.ts';
+import { needsProgram } from '../support/programs.ts';
 import { eventually, loggedIn, openDescriptors, sharedServer } from '../support/shared-server.ts';
 
 const LIMIT = { timeout: 60_000 };
@@ -79,6 +81,36 @@ describe('cable pulled', LIMIT, () => {
     const client = await loggedIn(server);
     assert.equal((await client.download('RETR old')).body.toString(), OLD);
     await client.quit();
+  });
+});
+
+describe('client killed', LIMIT, () => {
+  const shared = sharedServer(BASE_CONFIG);
+
+  test('a curl that is killed in the middle of an upload leaves the old file, although both connections end in order', async (t) => {
+    if (!needsProgram(t, 'curl')) return;
+    const { server } = shared;
+    const home = server.homeOf('alice');
+    const { uid, gid } = statSync(home);
+    writeFileSync(join(home, 'old'), OLD);
+    chownSync(join(home, 'old'), uid, gid);
+    const ended = (): number => server.read('system.log').split('FTP session closed').length - 1;
+    for (let round = 1; round <= 10; round += 1) {
+      const source = ['--limit-rate', '8M', '-T', join(server.directory, 'source'), '-u', 'alice:secret'];
+      if (round === 1) writeFileSync(join(server.directory, 'source'), Buffer.alloc(LARGE, 'n'));
+      const curl = spawn('curl', ['-sS', ...source, `ftp://127.0.0.1:${server.port}/old`], {
+        stdio: 'ignore',
+      });
+      const arriving = (): boolean =>
+        readdirSync(home).some(
+          (name) => name.startsWith('.lockgate.') && statSync(join(home, name)).size > 1_000_000,
+        );
+      await eventually(arriving, 'the upload begins');
+      curl.kill('SIGKILL');
+      await eventually(() => ended() >= round, 'the session ends');
+      assert.equal(statSync(join(home, 'old')).size, OLD.length);
+      assert.deepEqual(readdirSync(home), ['old']);
+    }
   });
 });
 

@@ -37,35 +37,49 @@ function encryptKey(directory: string): void {
   writeFileSync(file, key.export(cipher));
 }
 
-test('a world-readable AuthUserFile keeps the server from starting, and a reload from changing', LIMIT, async (t) => {
-  const base = await prepare(t, BASE_CONFIG);
-  const users = join(base.directory, 'users');
-  chmodSync(users, 0o644);
-  await refusedEverywhere(
-    base.configFile,
-    /^fatal: AuthUserFile: unable to use world-readable AuthUserFile '.*users'$/m,
-  );
-  chmodSync(users, 0o600);
-  const checked = await lockgate(['check'], base.configFile);
-  assert.equal(checked.code, 0, checked.stdout);
+test(
+  'a world-readable AuthUserFile keeps the server from starting, and a reload from changing',
+  LIMIT,
+  async (t) => {
+    const base = await prepare(t, BASE_CONFIG);
+    const users = join(base.directory, 'users');
+    chmodSync(users, 0o644);
+    await refusedEverywhere(
+      base.configFile,
+      /^fatal: AuthUserFile: unable to use world-readable AuthUserFile '.*users'$/m,
+    );
+    chmodSync(users, 0o600);
+    const checked = await lockgate(['check'], base.configFile);
+    assert.equal(checked.code, 0, checked.stdout);
 
-  const server = await startChildServer(t, BASE_CONFIG);
-  const log = new LogReader(server.directory, 'system.log');
-  chmodSync(join(server.directory, 'users'), 0o644);
-  server.child.kill('SIGHUP');
-  await log.line(/the old one stays in force: fatal: AuthUserFile: unable to use world-readable/);
-});
+    const server = await startChildServer(t, BASE_CONFIG);
+    const log = new LogReader(server.directory, 'system.log');
+    chmodSync(join(server.directory, 'users'), 0o644);
+    server.child.kill('SIGHUP');
+    await log.line(/the old one stays in force: fatal: AuthUserFile: unable to use world-readable/);
+  },
+);
 
 test('a missing account file, certificate or key is named with its directive', LIMIT, async (t) => {
   const base = await prepare(t, `${BASE_CONFIG}${TLS_CONFIG}`);
   const text = readFileSync(base.configFile, 'utf8');
-  const rewritten = (from: RegExp, to: string): void => writeFileSync(base.configFile, text.replace(from, to));
+  const rewritten = (from: RegExp, to: string): void =>
+    writeFileSync(base.configFile, text.replace(from, to));
   rewritten(/^AuthUserFile .*$/m, 'AuthUserFile /nonexistent/users');
-  await refusedEverywhere(base.configFile, /AuthUserFile: unable to open AuthUserFile '\/nonexistent\/users': ENOENT/);
+  await refusedEverywhere(
+    base.configFile,
+    /AuthUserFile: unable to open AuthUserFile '\/nonexistent\/users': ENOENT/,
+  );
   rewritten(/^TLSECCertificateFile .*$/m, 'TLSECCertificateFile /nonexistent/ec.pem');
-  await refusedEverywhere(base.configFile, /TLSECCertificateFile: unable to use '\/nonexistent\/ec.pem': No such file/);
+  await refusedEverywhere(
+    base.configFile,
+    /TLSECCertificateFile: unable to use '\/nonexistent\/ec.pem': No such file/,
+  );
   rewritten(/^TLSECCertificateKeyFile .*$/m, 'TLSECCertificateKeyFile /nonexistent/ec.key');
-  await refusedEverywhere(base.configFile, /TLSECCertificateKeyFile: unable to use '\/nonexistent\/ec.key': No such/);
+  await refusedEverywhere(
+    base.configFile,
+    /TLSECCertificateKeyFile: unable to use '\/nonexistent\/ec.key': No such/,
+  );
   rewritten(/^TLSECCertificateKeyFile .*$/m, `TLSECCertificateKeyFile ${join(base.directory, 'rsa.key')}`);
   await refusedEverywhere(base.configFile, /error checking key from TLSECCertificateKeyFile '.*rsa.key'/);
 });
@@ -111,37 +125,44 @@ async function atTerminal(
   return { child, output: () => output, code };
 }
 
-test('at a terminal the daemon asks before it detaches, without echo, and not again at a reload', LIMIT, async (t) => {
-  if (!needsProgram(t, 'script')) return;
-  const base = await prepare(t, `${BASE_CONFIG}${TLS_CONFIG}`);
-  encryptKey(base.directory);
-  const pidFile = join(base.directory, 'lockgate.pid');
-  const terminal = await atTerminal(t, ['-c', base.configFile], ['wrong', PASS_PHRASE]);
-  assert.equal(await terminal.code, 0, terminal.output());
-  const pid = Number(readFileSync(pidFile, 'utf8'));
-  t.after(() => {
-    if (existsSync(`/proc/${pid}/cmdline`) && readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(base.configFile))
-      process.kill(pid, 'SIGKILL');
-  });
-  assert.match(terminal.output(), /EC key for the 127\.0\.0\.1#\d+ \(Test\) server: /);
-  assert.doesNotMatch(terminal.output(), /correct horse|wrong/);
+test(
+  'at a terminal the daemon asks before it detaches, without echo, and not again at a reload',
+  LIMIT,
+  async (t) => {
+    if (!needsProgram(t, 'script')) return;
+    const base = await prepare(t, `${BASE_CONFIG}${TLS_CONFIG}`);
+    encryptKey(base.directory);
+    const pidFile = join(base.directory, 'lockgate.pid');
+    const terminal = await atTerminal(t, ['-c', base.configFile], ['wrong', PASS_PHRASE]);
+    assert.equal(await terminal.code, 0, terminal.output());
+    const pid = Number(readFileSync(pidFile, 'utf8'));
+    t.after(() => {
+      if (
+        existsSync(`/proc/${pid}/cmdline`) &&
+        readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes(base.configFile)
+      )
+        process.kill(pid, 'SIGKILL');
+    });
+    assert.match(terminal.output(), /EC key for the 127\.0\.0\.1#\d+ \(Test\) server: /);
+    assert.doesNotMatch(terminal.output(), /correct horse|wrong/);
 
-  const log = new LogReader(base.directory, 'system.log');
-  base.writeConfig(`${BASE_CONFIG}${TLS_CONFIG}ServerIdent on "after the reload"\n`);
-  process.kill(pid, 'SIGHUP');
-  await log.line(/received SIGHUP/);
-  const deadline = Date.now() + 10_000;
-  for (;;) {
-    const client = await FtpClient.connect({ port: base.port });
-    t.after(() => client.destroy());
-    if (client.greeting?.text.includes('after the reload')) {
-      await client.loginTls('alice', 'secret');
-      break;
+    const log = new LogReader(base.directory, 'system.log');
+    base.writeConfig(`${BASE_CONFIG}${TLS_CONFIG}ServerIdent on "after the reload"\n`);
+    process.kill(pid, 'SIGHUP');
+    await log.line(/received SIGHUP/);
+    const deadline = Date.now() + 10_000;
+    for (;;) {
+      const client = await FtpClient.connect({ port: base.port });
+      t.after(() => client.destroy());
+      if (client.greeting?.text.includes('after the reload')) {
+        await client.loginTls('alice', 'secret');
+        break;
+      }
+      client.destroy();
+      assert.ok(Date.now() < deadline, log.lines.join('\n'));
     }
-    client.destroy();
-    assert.ok(Date.now() < deadline, log.lines.join('\n'));
-  }
-});
+  },
+);
 
 test('three wrong answers end the start', LIMIT, async (t) => {
   if (!needsProgram(t, 'script')) return;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -60,6 +60,19 @@ test(
       const { stdout } = await runShell('sh', ['-c', command], { timeout: 20_000 });
       assert.equal(stdout, 'Welcome to Lockgate. This file came over TLS.\n', command);
     }
+    // An upload that broke off is resumed, here by the implicit server: same home, same log.
+    writeFileSync(join(folder, 'home', 'lockgate', 'part.bin'), 'first half, ', { mode: 0o600 });
+    writeFileSync(join(folder, 'whole.bin'), 'first half, second half');
+    const trust = join(folder, 'certificates.pem');
+    const upload = ['-sS', '--cacert', trust, '-C', '-', '-T', join(folder, 'whole.bin')];
+    const target = `ftps://localhost:${port! + 869}/part.bin`;
+    await runShell('curl', [...upload, '-u', `lockgate:${password}`, target], { timeout: 20_000 });
+    assert.equal(
+      readFileSync(join(folder, 'home', 'lockgate', 'part.bin'), 'utf8'),
+      'first half, second half',
+    );
+    const logins = readFileSync(join(folder, 'lockgate.log'), 'utf8').match(/Login successful/g);
+    assert.equal(logins?.length, commands.length + 1, 'both servers log to the same file');
     // Without TLS nobody logs in.
     await assert.rejects(
       runShell('curl', ['-sS', '-u', `lockgate:${password}`, `ftp://localhost:${port}/welcome.txt`], {

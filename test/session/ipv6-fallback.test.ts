@@ -3,7 +3,13 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { BoundSocket, connect } from 'node:net';
 import { test } from 'node:test';
-import { bindListener, closeListener, ListenError, openListener, type ListenerOptions } from '../../src/main/listeners.ts';
+import {
+  bindListener,
+  closeListener,
+  ListenError,
+  openListener,
+  type ListenerOptions,
+} from '../../src/main/listeners.ts';
 import { freePorts } from '../support/server.ts';
 
 const LIMIT = { timeout: 20_000 };

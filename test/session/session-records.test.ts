@@ -14,7 +14,11 @@ ExtendedLog @DIR@/events.log CONNECT,EXIT event
 async function start(
   t: TestContext,
   more = '',
-): Promise<{ server: InProcessServer; connect: () => Promise<FtpClient>; ends: (text: string) => Promise<void> }> {
+): Promise<{
+  server: InProcessServer;
+  connect: () => Promise<FtpClient>;
+  ends: (text: string) => Promise<void>;
+}> {
   const server = await startServer(t, `${BASE_CONFIG}${RECORDS}${more}`);
   const log = new LogReader(server.directory, 'events.log');
   const connect = async (): Promise<FtpClient> => {

@@ -119,7 +119,10 @@ test('an exhausted range is logged and any port serves', limit, async () => {
   const clients = [await server.login(), await server.login(), await server.login()];
   const ports: number[] = [];
   for (const client of clients) ports.push(parsePasv((await client.command('PASV')).text)!.port);
-  assert.deepEqual(ports.slice(0, 2).toSorted((a, b) => a - b), [range.min, range.max]);
+  assert.deepEqual(
+    ports.slice(0, 2).toSorted((a, b) => a - b),
+    [range.min, range.max],
+  );
   assert.ok((ports[2] ?? 0) > 0 && !ports.slice(0, 2).includes(ports[2] ?? 0));
   assert.deepEqual(server.systemLines, [
     `unable to find open port in PassivePorts range ${range.min}-${range.max}: defaulting to INPORT_ANY ` +

@@ -234,7 +234,6 @@ class TestServices implements MainServices {
     return Promise.resolve();
   }
 
-
   countClients(): Promise<number> {
     return Promise.resolve(1);
   }

@@ -61,7 +61,6 @@ export class SocketControlConnection implements ControlConnection {
     return this.#stream;
   }
 
-  /** True when nothing more can come from the peer. */
   get ended(): boolean {
     return this.#ended;
   }

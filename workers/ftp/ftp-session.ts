@@ -161,12 +161,13 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
     }
     await this.reply(answer);
     this.countControlBytes();
+    const verb = gate.command === null ? loggedVerb(received.verb) : received.verb;
     this.context.log.command({
-      verb: received.verb,
+      verb,
       argument: received.argument,
       classes: gate.command?.logClasses ?? [],
       replyCode: answer.code,
-      replyText: answer.text,
+      replyText: answer.text.replace(received.verb, verb),
       receivedAt,
       milliseconds: performance.now() - startedAt,
       ...details,
@@ -315,4 +316,9 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
     if (this.login.kind === 'logged-in') this.login.vfs.close();
     this.countControlBytes();
   }
+}
+
+/** PASS with the blank forgotten: the password stands in the verb. */
+function loggedVerb(unknown: string): string {
+  return unknown.startsWith('PASS') ? 'PASS' : unknown;
 }

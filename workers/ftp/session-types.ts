@@ -53,6 +53,8 @@ export interface ControlConnection {
   readonly socket: Socket;
   /** What commands are read from and replies written to: the socket, or the TLS stream over it. */
   readonly stream: Duplex;
+  /** True when nothing more can come from the peer. */
+  readonly ended: boolean;
   /** Resolves when the bytes are handed to the stream (false: peer gone). Never interleaves. */
   send(reply: Reply): Promise<boolean>;
   /**

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { DEFAULT_LOG_FORMAT, compileLogFormat, unknownVariable, type LogFormatInput } from '../../../src/log/log-format.ts';
+import {
+  DEFAULT_LOG_FORMAT,
+  compileLogFormat,
+  unknownVariable,
+  type LogFormatInput,
+} from '../../../src/log/log-format.ts';
 import { logsCommand } from '../../../src/log/extended-log.ts';
 import type { CommandRecord, SessionFacts } from '../../../src/log/session-log.ts';
 import type { ExtendedLogTarget } from '../../../src/config/server-config.ts';
@@ -78,7 +83,10 @@ const expectations: readonly (readonly [string, string])[] = [
   ['%{%Y-%m-%d}t %T %u %U %v %V %w', '2026-11-21 2.000 alice al Example ftp.example -'],
   ['%{basename} %{file-size} %{file-offset} %{file-modified}', 'a b.txt 2048 0 false'],
   ['%{uid}:%{gid} %{protocol} %{remote-port} %{note:TLS_CIPHER} %{note:none}', '1000:100 ftps 40000 AES -'],
-  ['%{transfer-status} %{transfer-type} %{transfer-failure} %{transfer-millisecs} %{transfer-port} %{transfer-speed}', 'success binary - 2000 50000 1.000'],
+  [
+    '%{transfer-status} %{transfer-type} %{transfer-failure} %{transfer-millisecs} %{transfer-port} %{transfer-speed}',
+    'success binary - 2000 50000 1.000',
+  ],
   ['100%% %{millisecs} %{version}', '100% 065 1'],
 ];
 
@@ -91,7 +99,10 @@ test('%t prints the time in brackets with the zone', () => {
 });
 
 test('the default format names host, ident, user, command, code and bytes', () => {
-  assert.match(format(DEFAULT_LOG_FORMAT), /^client\.example UNKNOWN alice \[.*\] "RETR docs\/a b\.txt" 226 2048$/);
+  assert.match(
+    format(DEFAULT_LOG_FORMAT),
+    /^client\.example UNKNOWN alice \[.*\] "RETR docs\/a b\.txt" 226 2048$/,
+  );
 });
 
 test('the argument of PASS never appears', () => {

@@ -29,7 +29,10 @@ test('an xferlog line has the wu-ftpd fields in order', () => {
     },
     'client.example',
   );
-  assert.equal(line, 'Tue Nov 03 04:05:06 2026 2 client.example 12 /srv/ftp/my_file.txt b _ i r alice ftps 0 * c\n');
+  assert.equal(
+    line,
+    'Tue Nov 03 04:05:06 2026 2 client.example 12 /srv/ftp/my_file.txt b _ i r alice ftps 0 * c\n',
+  );
 });
 
 test('an xferlog line of an anonymous incomplete download with ident carries a, i and the ident name', () => {
@@ -84,7 +87,9 @@ test('the operation log writes JSON for programs and readable lines for people, 
       ]),
       level: 'info',
     });
-    log.child({ session: 3, client: '192.0.2.9' }).notice({ password: 'hunter2' }, 'USER alice: Login successful.\nforged');
+    log
+      .child({ session: 3, client: '192.0.2.9' })
+      .notice({ password: 'hunter2' }, 'USER alice: Login successful.\nforged');
     log.debug('not at this level');
     log.error({ err: new Error('boom') }, 'session ended');
     const lines = readFileSync(join(folder, 'json'), 'utf8').trimEnd().split('\n');

@@ -1,4 +1,5 @@
 /** STOR, APPE and STOU: one file from the client. */
+import { setTimeout as delay } from 'node:timers/promises';
 import { randomInt } from 'node:crypto';
 import { UploadPump } from '../../transfer/pump-upload.ts';
 import { FsError } from '../../vfs/fs-error.ts';
@@ -101,7 +102,9 @@ async function receiveFile(session: FtpSession, open: OpenUpload): Promise<Reply
       const { run, written } = planUpload(session, open);
       let outcome = await run.run();
       received = written();
-      if (outcome.kind === 'completed') {
+      if (outcome.kind === 'completed' && (await clientIsGone(session, run))) {
+        outcome = { kind: 'failed', failure: { kind: 'connection-lost' } };
+      } else if (outcome.kind === 'completed') {
         settled = true;
         outcome = commit(target);
       }
@@ -119,6 +122,23 @@ async function receiveFile(session: FtpSession, open: OpenUpload): Promise<Reply
   } finally {
     if (!settled) target.abort(received);
   }
+}
+
+/** The longest wait for the end of the control connection, and its share of the transfer's duration. */
+const GONE_WAIT_MS = 20;
+const GONE_WAIT_SHARE = 0.2;
+/** A transfer this short was sent in one piece; its rate counts more than the moment in which its client could die. */
+const SHORT_TRANSFER_MS = 5;
+
+/**
+ * In stream mode the end of the data connection is the end of the file (RFC 959, section 3.4.1), but a client that is
+ * killed ends both its connections in order, the data connection often first. So the control connection gets a moment
+ * to end as well before half a file takes the place of a whole one.
+ */
+async function clientIsGone(session: FtpSession, run: TransferRun): Promise<boolean> {
+  const duration = performance.now() - run.startedAt;
+  if (duration > SHORT_TRANSFER_MS) await delay(Math.min(GONE_WAIT_MS, duration * GONE_WAIT_SHARE));
+  return session.control.ended;
 }
 
 /** Moving the finished upload to its name can fail too (disk full, a directory in the way): then it is no success. */
