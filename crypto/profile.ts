@@ -15,6 +15,11 @@ export interface CryptoProfile {
   readonly minimumDhBits: number;
   /** Groups for (EC)DHE where the configuration names none; `auto` is the library's own list. */
   readonly defaultGroups: string;
+  /**
+   * The same groups in the order for connections that must resume a session made with `defaultGroups`: a post-quantum
+   * group costs more than the rest of such a handshake, and the resumed secret already protects it.
+   */
+  readonly resumptionGroups: string;
   /** Ciphers of TLS 1.2 and below where the configuration names none. */
   readonly defaultCiphers: string;
 }
@@ -25,6 +30,7 @@ const DEFAULT_PROFILE: CryptoProfile = Object.freeze({
   weakTlsVersions: ['TLSv1', 'TLSv1.1'] as const,
   minimumDhBits: 2048,
   defaultGroups: 'auto',
+  resumptionGroups: 'X25519:P-256:X448:P-384:P-521:ffdhe2048:ffdhe3072:X25519MLKEM768',
   defaultCiphers: 'DEFAULT:!ADH:!EXPORT:!DES',
 });
 

@@ -316,9 +316,7 @@ function request(
 }
 
 function keyDirectiveOf(row: CertificateDirective): string {
-  return row.keyPath === row.certificatePath
-    ? row.directive
-    : row.directive.replace('CertificateFile', 'CertificateKeyFile');
+  return row.directive.replace('CertificateFile', 'CertificateKeyFile');
 }
 
 /** mod_tls's sentence for each way a certificate directive can fail, and the directive it belongs to. */

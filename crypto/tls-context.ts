@@ -42,8 +42,11 @@ export interface TlsContextOptions {
  * tickets:    TLS 1.2 tickets and TLS 1.3.
  * no-tickets: TLS 1.2 and below without tickets (SSL_OP_NO_TICKET would break resumption in TLS 1.3).
  * renewing:   like tickets, and every resumption in TLS 1.3 sends one new ticket, for clients that use each once.
+ * resuming:   like renewing, for connections that are dropped, before anything is sent, unless they resume. With
+ *             psk_dhe_ke (RFC 8446, section 7.1) the keys depend on the resumed secret and on the exchange, so classic
+ *             groups come first; a client that has only the post-quantum one still gets it.
  */
-export type ContextKind = 'tickets' | 'no-tickets' | 'renewing';
+export type ContextKind = 'tickets' | 'no-tickets' | 'renewing' | 'resuming';
 
 /** What Node's native context offers beyond its documentation; both calls are checked before use. */
 interface NativeContext {
@@ -101,12 +104,13 @@ export class TlsContextSet {
 
   #create(kind: ContextKind, sessionBinding: string | null): SecureContext {
     const options: SecureContextOptions = {
-      ...secureContextOptions(this.#options, kind === 'no-tickets'),
+      ...secureContextOptions(this.#options, kind),
       ticketKeys: this.#ticketKeys,
       ...(sessionBinding === null ? {} : { sessionIdContext: sessionBinding }),
     };
     const context = createSecureContext(options);
-    if (kind === 'renewing') renewTickets(context.context as NativeContext, this.#ticketKeys);
+    if (kind === 'renewing' || kind === 'resuming')
+      renewTickets(context.context as NativeContext, this.#ticketKeys);
     return context;
   }
 }
@@ -129,7 +133,7 @@ export function usableVersions(
 /** Options of `tls.createSecureContext` for one configuration. */
 export function secureContextOptions(
   options: TlsContextOptions,
-  withoutTickets: boolean,
+  kind: ContextKind,
 ): SecureContextOptions {
   const profile = options.profile ?? cryptoProfile();
   const [lowest] = options.versions;
@@ -141,12 +145,13 @@ export function secureContextOptions(
     0,
   );
   const preference = options.serverPreference ? constants.SSL_OP_CIPHER_SERVER_PREFERENCE : 0;
-  const tickets = withoutTickets ? constants.SSL_OP_NO_TICKET : 0;
+  const tickets = kind === 'no-tickets' ? constants.SSL_OP_NO_TICKET : 0;
+  const groups = kind === 'resuming' ? profile.resumptionGroups : profile.defaultGroups;
   return {
     minVersion: lowest,
     maxVersion: highest,
     ciphers: cipherString(options, profile),
-    ecdhCurve: options.groups ?? profile.defaultGroups,
+    ecdhCurve: options.groups ?? groups,
     dhparam: options.dhParameters ?? 'auto',
     // Never the runtime's own bundle: an empty list announces nothing and trusts nobody.
     ca: [...options.clientAuthorities],

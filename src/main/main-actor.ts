@@ -43,6 +43,8 @@ export interface MainActorOptions {
   readonly workerEntry?: URL;
   /** Ports are bound and root is still there: the moment to write PidFile. A throw ends the start. */
   readonly beforeUser?: (settings: Settings) => void;
+  /** Connections are accepted; STARTUP is logged behind it, so whoever waits for that line may send signals. */
+  readonly onListening?: () => void;
 }
 
 /** What embedders and tests can listen to. */
@@ -145,6 +147,7 @@ export class MainActor extends EventEmitter<MainActorEvents> {
       this.#adopt(prepared);
       await pool.ready;
       await this.#listeners.open(bound, settings);
+      this.#options.onListening?.();
       if (!this.#isInetd(settings)) this.#announce(openFiles);
     } catch (error) {
       releaseBound(bound);

@@ -34,9 +34,10 @@ export async function readNewPassword(input: PromptInput, output: Writable, labe
  * @throws PromptError on end of input, Ctrl-C, or an overlong line
  */
 export async function askHidden(input: PromptInput, output: Writable, question: string): Promise<string> {
-  output.write(question);
+  // Echo is off before the question shows: whoever answers it at once must not be echoed either.
   input.setRawMode?.(true);
   try {
+    output.write(question);
     return await readLine(input, output);
   } finally {
     input.setRawMode?.(false);

@@ -60,19 +60,20 @@ test(
       const { stdout } = await runShell('sh', ['-c', command], { timeout: 20_000 });
       assert.equal(stdout, 'Welcome to Lockgate. This file came over TLS.\n', command);
     }
-    // An upload that broke off is resumed, here by the implicit server: same home, same log.
-    writeFileSync(join(folder, 'home', 'lockgate', 'part.bin'), 'first half, ', { mode: 0o600 });
-    writeFileSync(join(folder, 'whole.bin'), 'first half, second half');
-    const trust = join(folder, 'certificates.pem');
-    const upload = ['-sS', '--cacert', trust, '-C', '-', '-T', join(folder, 'whole.bin')];
-    const target = `ftps://localhost:${port! + 869}/part.bin`;
-    await runShell('curl', [...upload, '-u', `lockgate:${password}`, target], { timeout: 20_000 });
-    assert.equal(
-      readFileSync(join(folder, 'home', 'lockgate', 'part.bin'), 'utf8'),
-      'first half, second half',
-    );
+    // An upload that broke off is resumed, here at the implicit server: same home, same log.
+    const source = join(folder, 'upload.bin');
+    const upload = async (text: string, more: readonly string[]): Promise<void> => {
+      writeFileSync(source, text);
+      const trust = ['--cacert', join(folder, 'certificates.pem'), '-u', `lockgate:${password}`];
+      const target = `ftps://localhost:${port! + 869}/part.bin`;
+      await runShell('curl', ['-sS', ...trust, ...more, '-T', source, target], { timeout: 20_000 });
+    };
+    await upload('first half, ', []);
+    await upload('FIRST HALF, second half', ['-C', '-']);
+    const stored = join(folder, 'home', 'lockgate', 'part.bin');
+    assert.equal(readFileSync(stored, 'utf8'), 'first half, second half');
     const logins = readFileSync(join(folder, 'lockgate.log'), 'utf8').match(/Login successful/g);
-    assert.equal(logins?.length, commands.length + 1, 'both servers log to the same file');
+    assert.equal(logins?.length, commands.length + 2, 'both servers log to the same file');
     // Without TLS nobody logs in.
     await assert.rejects(
       runShell('curl', ['-sS', '-u', `lockgate:${password}`, `ftp://localhost:${port}/welcome.txt`], {

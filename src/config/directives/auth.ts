@@ -59,9 +59,11 @@ function authOrder(input: ParseInput): Settings['authOrder'] {
 }
 
 function warnAuthOrder(input: ParseInput): string | null {
-  return input.args.some((word) => orderEntry(word).module === PAM)
+  const modules = input.args.map((word) => orderEntry(word).module);
+  if (!modules.includes(PAM)) return null;
+  return modules.includes('mod_auth_unix')
     ? 'mod_auth_pam.c is skipped: PAM is not asked, passwords and expiry of /etc/shadow decide (mod_auth_unix.c)'
-    : null;
+    : 'mod_auth_pam.c is skipped: PAM is not asked, the other modules decide';
 }
 
 function userAlias(input: ParseInput): Settings['userAlias'] {

@@ -122,7 +122,7 @@ function acceptChoice(
 ): HandshakeChoice {
   const { settings } = target.config;
   const version = hello === null ? null : expectedVersion(hello, target.side.versions);
-  const kind = contextKind(version, settings.tlsSessionTickets, 'control');
+  const kind = contextKind(version, settings.tlsSessionTickets, 'control', false);
   const wanted = certificateRequest(settings);
   const offersFtp = hello?.alpnProtocols.includes('ftp') === true;
   const needsIds =

@@ -61,6 +61,7 @@ async function actAsServer(request: DataRequest): Promise<TLSSocket> {
     control.version,
     settings.tlsSessionTickets,
     UPLOADS.has(request.verb) ? 'upload' : 'download',
+    !reuseIsWaived(settings.tlsSessionCache, request.options, request.controlCleared),
   );
   const wanted = certificateRequest(settings);
   const result = await acceptTls({

@@ -66,14 +66,18 @@ export function expectedVersion(hello: ClientHello, enabled: readonly string[]):
 /**
  * Tickets in TLS 1.3 always; below it only with TLSSessionTickets on. Downloads in TLS 1.3 renew the ticket for clients
  * that use each one once; uploads never, because a client that only writes would leave it unread, and its close would
- * then reset the connection and lose the tail of the file.
+ * then reset the connection and lose the tail of the file. `mustResume`: without resumption the connection is refused.
  */
 export function contextKind(
   version: number | null,
   ticketsAllowed: boolean,
   purpose: 'control' | 'download' | 'upload',
+  mustResume: boolean,
 ): ContextKind {
-  if (version !== null && version >= TLS_1_3) return purpose === 'download' ? 'renewing' : 'tickets';
+  if (version !== null && version >= TLS_1_3) {
+    if (purpose !== 'download') return 'tickets';
+    return mustResume ? 'resuming' : 'renewing';
+  }
   return ticketsAllowed ? 'tickets' : 'no-tickets';
 }
 
