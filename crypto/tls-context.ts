@@ -131,10 +131,7 @@ export function usableVersions(
 }
 
 /** Options of `tls.createSecureContext` for one configuration. */
-export function secureContextOptions(
-  options: TlsContextOptions,
-  kind: ContextKind,
-): SecureContextOptions {
+export function secureContextOptions(options: TlsContextOptions, kind: ContextKind): SecureContextOptions {
   const profile = options.profile ?? cryptoProfile();
   const [lowest] = options.versions;
   const highest = options.versions.at(-1);

@@ -54,7 +54,9 @@ export async function runTransferBench(options: TransferBenchOptions): Promise<v
               note(`${name}, server CPU s/GiB`, server.name, result.cpuPerGib);
             });
           }
-          const small = `4 KiB downloads/s, ${tls ? 'TLS' : 'clear'}`;
+        }
+        for (const tls of ['TLSv1.2', 'TLSv1.3', null] as const) {
+          const small = `4 KiB downloads/s, ${tls ?? 'clear'}`;
           await attempt(server, small, async () =>
             note(
               small,

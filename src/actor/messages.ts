@@ -185,6 +185,6 @@ export interface MainServices {
   /** A source port below 1024 for active mode; null when main may not bind it. */
   bindLowPort(localAddress: string, port: number): Promise<BoundSocket | null>;
   reportTransfer(report: TransferReport): Promise<void>;
-  /** How many sessions are logged in on this virtual host, for %N. */
-  countClients(): Promise<number>;
+  /** How many sessions are logged in on this virtual host, for %N; of one class only, for %y. */
+  countClients(className?: string): Promise<number>;
 }

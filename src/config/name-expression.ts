@@ -1,7 +1,7 @@
 /** User, group and class expressions of `<Limit>`, mod_ifsession and conditional directives (sections 4.1, 4.4). */
 import { ConfigError } from './config-error.ts';
 import { compilePosixRegex } from './posix-regex.ts';
-import type { AppliesTo, NameExpression } from './server-config.ts';
+import type { AppliesTo, Conditional, NameExpression } from './server-config.ts';
 
 /** The part of a Principal that expressions look at. */
 export interface NamedPrincipal {
@@ -70,4 +70,13 @@ export function appliesTo(condition: AppliesTo | undefined, principal: NamedPrin
     case 'class':
       return matchesClass(condition.expression, principal);
   }
+}
+
+/** The values for this principal: those that name its user, group or class before those for everybody. */
+export function applicableValues<T>(values: readonly Conditional<T>[], principal: NamedPrincipal): T[] {
+  const named = values.filter(
+    (value) => value.appliesTo !== undefined && appliesTo(value.appliesTo, principal),
+  );
+  const general = values.filter((value) => value.appliesTo === undefined);
+  return [...named, ...general].map(({ value }) => value);
 }

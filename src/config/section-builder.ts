@@ -20,6 +20,9 @@ export interface BuildOptions {
 }
 
 /** Builds scopes out of nodes. */
+/** Lists whose first item for a name counts: of a name given twice in one section, the later line stands in front. */
+const LATER_FIRST: ReadonlySet<keyof Settings> = new Set(['setEnv', 'trace']);
+
 export class SectionBuilder {
   readonly #options: BuildOptions;
   readonly #diagnostics: Diagnostics;
@@ -173,9 +176,10 @@ export class SectionBuilder {
       }
       draft.origins.set(key, { directive: row.name, location: node.location });
       const one = { [key]: values[key] } as PartialSettings;
+      const [front, behind] = LATER_FIRST.has(key) ? [one, draft.settings] : [draft.settings, one];
       draft.settings =
         registry.mergeRule(key) === 'append'
-          ? mergeSettings(draft.settings, one, registry.mergeRule)
+          ? mergeSettings(front, behind, registry.mergeRule)
           : { ...draft.settings, ...one };
     }
   }

@@ -268,6 +268,8 @@ export interface Settings {
     readonly receiveBuffer?: number;
     readonly sendBuffer?: number;
     readonly keepAlive: boolean;
+    /** `keepalive idle:count:interval`, seconds; absent: the system's own. */
+    readonly keepAliveProbes?: { readonly idle: number; readonly count: number; readonly interval: number };
     readonly reusePort: boolean;
   };
   readonly masqueradeAddress: string | null;
@@ -374,6 +376,7 @@ export interface Settings {
   readonly displayQuit: string | null;
   readonly displayReadme: readonly string[];
   // --- logs ---
+  /** A path, or `none`; null where the directive is not given: syslog. */
   readonly systemLog: string | null;
   readonly serverLog: string | null;
   readonly syslogFacility: string;

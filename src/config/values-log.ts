@@ -127,6 +127,28 @@ export function warnLogOptions(input: ParseInput): string | null {
 
 const MAX_TRACE_LEVEL = 100;
 
+/** Channels on which a session writes something. */
+export const TRACE_CHANNELS: readonly string[] = [
+  'auth',
+  'command',
+  'config',
+  'data',
+  'response',
+  'timer',
+  'tls',
+  'xfer',
+];
+
+/** Channels of the original that are silent here. */
+export function warnTraceChannels(input: ParseInput): string | null {
+  const silent = [...traceChannels(input).keys()].filter(
+    (name) => name !== 'DEFAULT' && !TRACE_CHANNELS.includes(name),
+  );
+  return silent.length === 0
+    ? null
+    : `nothing is traced on ${silent.join(', ')}; channels: ${TRACE_CHANNELS.join(', ')}`;
+}
+
 /** `[session] channel[,channel]:level|min-max ...`. */
 export function traceChannels(input: ParseInput): Settings['trace'] {
   const words = [...someWords(input)];

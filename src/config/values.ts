@@ -142,6 +142,11 @@ export function absolutePathOrNone(input: ParseInput): string | null {
   return word.toLowerCase() === 'none' ? null : readAbsolutePath(word);
 }
 
+/** An absolute path, or the word `none`: a log that is off, which is more than one that was not set. */
+export function logPathOrNone(input: ParseInput): string {
+  return absolutePathOrNone(input) ?? 'none';
+}
+
 /** A path of a Display file (relative ones count from the login directory), or null for `none`. */
 export function displayPath(input: ParseInput): string | null {
   const word = oneName(input);

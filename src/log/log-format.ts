@@ -23,13 +23,16 @@ const HIDDEN_ARGUMENT = new Set(['PASS', 'ACCT', 'ADAT']);
 
 export const DEFAULT_LOG_FORMAT = '%h %l %u %t "%r" %s %b';
 
+type LoggedCommand = Pick<CommandRecord, 'verb' | 'argument' | 'classes'>;
+
 /** A verb nobody knows may be a mistyped PASS, so its argument is hidden too. */
-function loggedArgument(record: CommandRecord): string {
+function loggedArgument(record: LoggedCommand): string {
   const isUnknown = record.classes.length === 0 && record.argument !== '';
   return isUnknown || HIDDEN_ARGUMENT.has(record.verb) ? '(hidden)' : record.argument;
 }
 
-function fullCommand(record: CommandRecord): string {
+/** The command line as a log may show it: secrets hidden. */
+export function fullCommand(record: LoggedCommand): string {
   const argument = loggedArgument(record);
   return argument === '' ? record.verb : `${record.verb} ${argument}`;
 }

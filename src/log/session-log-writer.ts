@@ -2,6 +2,7 @@
 import type { EffectiveConfig } from '../config/effective-config.ts';
 import { LOCKGATE_VERSION, MOD_TLS_VERSION } from '../version.ts';
 import { formatterFor, logsCommand } from './extended-log.ts';
+import { fullCommand } from './log-format.ts';
 import { appendLine } from './log-sink.ts';
 import { escapeControls } from './log-text.ts';
 import { PINO_LEVELS } from './log-levels.ts';
@@ -26,7 +27,12 @@ export function serverHostOf(config: EffectiveConfig): string {
 
 export function createSessionLog(options: SessionLogOptions): SessionLog {
   const { facts } = options;
-  const operations = options.operations.child({ session: facts.sessionId, client: facts.remoteAddress });
+  // DebugLevel of the server the client connected to; `-d` made the parent's level debug for all.
+  const debug = options.operations.level !== 'silent' && options.config().settings.debugLevel > 0;
+  const operations = options.operations.child(
+    { session: facts.sessionId, client: facts.remoteAddress },
+    debug ? { level: 'debug' } : {},
+  );
 
   function system(level: LogLevel, text: string): void {
     const config = options.config();
@@ -41,6 +47,7 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
   function tls(text: string): void {
     const config = options.config();
     operations.debug(`tls: ${text}`);
+    trace('tls', 5, () => text);
     const descriptor = descriptorOf(config, config.settings.tlsLog);
     if (descriptor === undefined) return;
     appendLine(
@@ -71,6 +78,9 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
 
   function command(record: CommandRecord): void {
     const config = options.config();
+    if (operations.isLevelEnabled('debug')) {
+      operations.debug(`${fullCommand(record)}: ${record.replyCode} ${record.replyText}`);
+    }
     for (const target of config.settings.extendedLog) {
       if (!logsCommand(target, record)) continue;
       const line = formatterFor(

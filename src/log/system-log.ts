@@ -35,7 +35,7 @@ export function formatSystemLine(
 
 /**
  * Writes to ServerLog, else SystemLog, else (neither set, no console) to syslog. Lines less severe than SyslogLevel
- * are dropped.
+ * are dropped, and so are all where the log is `none`.
  */
 export function writeSystemLine(
   config: Pick<ServerConfig, 'logDescriptors' | 'virtualHosts'>,

@@ -88,6 +88,7 @@ export class ListenerSet {
       noDelay: settings.tcpNoDelay,
       keepAlive: settings.socketOptions.keepAlive,
       reusePort: settings.socketOptions.reusePort,
+      sizes: settings.socketOptions,
       anyPort: this.#anyPort,
       onNotice: this.#events.onNotice,
     };

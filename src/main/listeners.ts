@@ -1,6 +1,7 @@
 /** The listening sockets. Accepted sockets are handed on untouched: nothing is read or written here. */
 import { BoundSocket, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import type { ListenerConfig } from '../config/server-config.ts';
+import { setSocketSizes, type SocketSizes } from '../util/socket-options.ts';
 
 /** Socket tuning of the main server, in force for every listener. */
 export interface ListenerOptions {
@@ -8,6 +9,7 @@ export interface ListenerOptions {
   readonly noDelay: boolean;
   readonly keepAlive: boolean;
   readonly reusePort: boolean;
+  readonly sizes: SocketSizes;
   /** Any free port instead of the configured one (embedding, tests). */
   readonly anyPort: boolean;
   /** Told when a listener is not bound as configured. */
@@ -115,6 +117,7 @@ export async function openListener(
     server.listen({ handle: bound.handle, backlog: options.backlog }, resolve);
   });
   server.removeAllListeners('error');
+  setSocketSizes(server, options.sizes);
   const listener: OpenListener = {
     key: bound.key,
     config: bound.config,

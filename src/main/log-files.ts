@@ -17,6 +17,8 @@ interface WantedLog {
   readonly directive:
     'SystemLog' | 'ServerLog' | 'TLSLog' | 'TransferLog' | 'ExtendedLog' | 'TraceLog' | 'LockgateLog';
   readonly path: string;
+  /** AllowLogSymlinks of the server that names it. */
+  readonly allowSymlinks: boolean;
 }
 
 /** A server that cannot write these would run unobserved, so they stop the start; as in proftpd the others do not. */
@@ -26,8 +28,7 @@ const REQUIRED: ReadonlySet<WantedLog['directive']> = new Set(['SystemLog', 'Ser
 export function openLogFiles(config: ServerConfig): OpenedLogs {
   const descriptors = new Map<string, number>();
   const warnings: string[] = [];
-  const allowSymlinks = config.virtualHosts[0]?.settings.allowLogSymlinks ?? false;
-  for (const { directive, path } of wantedLogs(config)) {
+  for (const { directive, path, allowSymlinks } of wantedLogs(config)) {
     if (descriptors.has(path)) continue;
     const opened = openLog(path, allowSymlinks);
     if (typeof opened === 'number') {
@@ -86,10 +87,12 @@ function reasonOf(code: string | undefined): string {
 
 function wantedLogs(config: ServerConfig): WantedLog[] {
   const wanted: WantedLog[] = [];
+  let allowSymlinks = false;
   const add = (directive: WantedLog['directive'], path: string | null | undefined): void => {
-    if (typeof path === 'string' && path.startsWith('/')) wanted.push({ directive, path });
+    if (typeof path === 'string' && path.startsWith('/')) wanted.push({ directive, path, allowSymlinks });
   };
-  for (const settings of allSettings(config)) {
+  for (const { host, settings } of allSettings(config)) {
+    allowSymlinks = settings.allowLogSymlinks ?? host.settings.allowLogSymlinks ?? false;
     add('SystemLog', settings.systemLog);
     add('ServerLog', settings.serverLog);
     add('TLSLog', settings.tlsLog);
@@ -102,8 +105,12 @@ function wantedLogs(config: ServerConfig): WantedLog[] {
 }
 
 /** Settings of every section that may hold a log directive. */
-function* allSettings(config: ServerConfig): Generator<PartialSettings> {
-  for (const host of config.virtualHosts) yield* scopesOf(host);
+function* allSettings(
+  config: ServerConfig,
+): Generator<{ readonly host: VirtualHost; readonly settings: PartialSettings }> {
+  for (const host of config.virtualHosts) {
+    for (const settings of scopesOf(host)) yield { host, settings };
+  }
 }
 
 function* scopesOf(host: VirtualHost): Generator<PartialSettings> {

@@ -17,6 +17,7 @@ import { createDaemonLog, type DaemonLog } from './daemon-log.ts';
 import { ListenerSet, releaseBound } from './listener-set.ts';
 import type { Authenticator } from './main-services.ts';
 import { raiseOpenFilesLimit } from './open-files-limit.ts';
+import { applyEnvironment } from './process-environment.ts';
 import { discardConfig, prepareConfig, type AskPassPhrase, type PreparedConfig } from './prepare-config.ts';
 import { asRoot, becomeServerUser, type ProcessIdentity } from './privileged.ts';
 import { SessionLauncher } from './session-launcher.ts';
@@ -137,6 +138,7 @@ export class MainActor extends EventEmitter<MainActorEvents> {
     const settings = settingsOfHost(loaded.config, 0);
     // libuv's pool threads inherit the credentials of whoever starts them; any asynchronous file call does it.
     await stat('/');
+    if (this.#options.ownsProcess) applyEnvironment(settings);
     const pool = this.#startPool(settings);
     const bound = this.#listeners.bindMissing(this.#wantedListeners(loaded.config), settings);
     try {
@@ -271,7 +273,7 @@ export class MainActor extends EventEmitter<MainActorEvents> {
   /** The process becomes the server's own: limits, umask, user. Returns how many files may be open. */
   async #takeProcess(settings: Settings, prepared: PreparedConfig): Promise<number | null> {
     try {
-      const files = await raiseOpenFilesLimit(settings.rLimitOpenFiles?.soft ?? null);
+      const files = await raiseOpenFilesLimit(settings.rLimitOpenFiles);
       this.#options.beforeUser?.(settings);
       // Modes of new files are complete: session threads apply Umask themselves.
       process.umask(0);

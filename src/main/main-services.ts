@@ -152,9 +152,12 @@ export function createMainServices(options: MainServicesOptions): MainServices {
       options.onTransfer(session, { ...report, sessionId: session.id });
     },
 
-    async countClients() {
+    async countClients(className) {
       const host = session.phase.kind === 'connected' ? session.virtualHost : session.phase.virtualHost;
-      return registry.countLoggedIn((_entry, login) => login.virtualHost === host);
+      return registry.countLoggedIn(
+        (_entry, login) =>
+          login.virtualHost === host && (className === undefined || login.className === className),
+      );
     },
   };
 }

@@ -1,14 +1,15 @@
 /** Raises the soft limit of open files to the hard one: two descriptors a session go quickly below the usual 1,024. */
 import { readFileSync } from 'node:fs';
+import type { Settings } from '../config/server-config.ts';
 
 const RLIMIT_NOFILE = 7;
 const RLIM_INFINITY = 0xffff_ffff_ffff_ffffn;
 
 /**
- * Raises the soft limit as far as the hard limit (or to `wanted`, RLimitOpenFiles) allows. Returns what is in force, in
+ * Raises the soft limit as far as the hard limit allows, or sets both to `wanted` (RLimitOpenFiles). Returns what is in force, in
  * descriptors, or null where the platform offers no call for it; the limit then stays as it was.
  */
-export async function raiseOpenFilesLimit(wanted: number | null): Promise<number | null> {
+export async function raiseOpenFilesLimit(wanted: Settings['rLimitOpenFiles']): Promise<number | null> {
   if (process.platform !== 'linux') return null;
   const { default: ffi } = await import('node:ffi');
   const { prlimit64 } = ffi.dlopen(null, {
@@ -16,14 +17,21 @@ export async function raiseOpenFilesLimit(wanted: number | null): Promise<number
   }).functions;
   const limits = readLimits();
   if (limits === null) return null;
-  const target = wanted === null ? limits.hard : BigInt(Math.min(wanted, Number(limits.hard)));
-  if (target !== limits.soft) {
+  const hard = lower(limits.hard, wanted?.hard);
+  const target = lower(hard, wanted?.soft);
+  if (target !== limits.soft || hard !== limits.hard) {
     const previous = new BigUint64Array(2);
-    if (prlimit64(0, RLIMIT_NOFILE, BigUint64Array.of(target, limits.hard), previous) !== 0) {
+    if (prlimit64(0, RLIMIT_NOFILE, BigUint64Array.of(target, hard), previous) !== 0) {
       return Number(limits.soft);
     }
   }
   return Number(target);
+}
+
+/** `max` (infinite) and no value leave the limit as it is. */
+function lower(limit: bigint, wanted: number | undefined): bigint {
+  if (wanted === undefined || !Number.isFinite(wanted)) return limit;
+  return BigInt(wanted) < limit ? BigInt(wanted) : limit;
 }
 
 /** `Max open files  SOFT  HARD  files` of /proc/self/limits. */

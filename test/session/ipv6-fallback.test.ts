@@ -21,6 +21,7 @@ function withoutIPv6(code: string, notices: string[]): ListenerOptions {
     noDelay: true,
     keepAlive: false,
     reusePort: false,
+    sizes: {},
     anyPort: false,
     onNotice: (text) => notices.push(text),
     bind: (options) => {

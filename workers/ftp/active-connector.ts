@@ -1,5 +1,6 @@
 /** Connecting to the client's data port (PORT, EPRT, or the default port of RFC 959 section 3.2). */
 import { BoundSocket, Socket } from 'node:net';
+import { setSocketSizes, type SocketSizes } from '../../src/util/socket-options.ts';
 
 export interface ActiveConnectOptions {
   readonly address: string;
@@ -8,6 +9,7 @@ export interface ActiveConnectOptions {
   readonly localAddress: string;
   /** A socket bound to the privileged port L-1, or null for an ordinary source port. */
   readonly bound: BoundSocket | null;
+  readonly sizes: SocketSizes;
   readonly timeoutMs: number;
 }
 
@@ -20,6 +22,7 @@ export interface ActiveConnect {
 export function connectActive(options: ActiveConnectOptions): ActiveConnect {
   const source = options.bound ?? new BoundSocket({ host: options.localAddress, port: 0 });
   const socket = new Socket({ handle: source, allowHalfOpen: true, noDelay: true });
+  setSocketSizes(socket, options.sizes);
   const connected = new Promise<Socket>((resolve, reject) => {
     const timer = setTimeout(() => socket.destroy(systemError('ETIMEDOUT')), options.timeoutMs);
     const onError = (error: Error): void => {

@@ -3,6 +3,7 @@ import type { BoundSocket, Socket } from 'node:net';
 import { normaliseAddress } from '../../src/config/address-pattern.ts';
 import { connectActive, type ActiveConnect } from './active-connector.ts';
 import { admitsDataAddress } from './foreign-address.ts';
+import { keepAlive } from './keep-alive.ts';
 import { listenPassive, type PassiveListener } from './passive-listener.ts';
 import type { DataConnections, FtpSession } from './session-types.ts';
 
@@ -79,7 +80,7 @@ class SessionDataConnections implements DataConnections {
 
   async listen(): Promise<number | null> {
     this.#discard();
-    const { passivePorts, passivePortsExhausted } = this.#session.settings;
+    const { passivePorts, passivePortsExhausted, socketOptions } = this.#session.settings;
     // The listener reports to the preparation that is made for it in this same turn.
     const target: { preparation: PassivePreparation | null; broken: boolean } = {
       preparation: null,
@@ -89,6 +90,7 @@ class SessionDataConnections implements DataConnections {
       host: this.#localAddress(),
       range: passivePorts,
       whenExhausted: passivePortsExhausted,
+      sizes: socketOptions,
       onExhausted: () => this.#logExhausted(),
       admits: (peer) => this.#admits(peer, target.preparation),
       onConnection: (socket) => this.#accepted(socket, target.preparation),
@@ -113,12 +115,14 @@ class SessionDataConnections implements DataConnections {
       changed: null,
     };
     this.#preparation = target.preparation;
+    this.#trace(5, () => `listening on ${this.#localAddress()} port ${listener.port}`);
     return listener.port;
   }
 
   connectTo(address: string, port: number): void {
     this.#discard();
     this.#preparation = { mode: 'active', address, port };
+    this.#trace(5, () => `will connect to ${address} port ${port}`);
   }
 
   async open(): Promise<Socket> {
@@ -131,6 +135,10 @@ class SessionDataConnections implements DataConnections {
     }
     this.#applySocketOptions(socket);
     this.#open = { mode: passive ? 'passive' : 'active', socket };
+    this.#trace(4, () => {
+      const from = `${socket.localAddress ?? '-'} port ${socket.localPort ?? 0}`;
+      return `${passive ? 'passive' : 'active'} connection of ${from} with ${socket.remoteAddress ?? '-'} port ${socket.remotePort ?? 0}`;
+    });
     return socket;
   }
 
@@ -182,6 +190,7 @@ class SessionDataConnections implements DataConnections {
         port: target.port,
         localAddress: this.#localAddress(),
         bound,
+        sizes: this.#session.settings.socketOptions,
         timeoutMs: CONNECT_TIMEOUT_MS,
       });
       return await this.#connecting.socket;
@@ -228,8 +237,9 @@ class SessionDataConnections implements DataConnections {
   }
 
   #applySocketOptions(socket: Socket): void {
-    const { keepAlive } = this.#session.settings.socketOptions;
-    if (keepAlive) socket.setKeepAlive(true);
+    const { tcpNoDelay, socketOptions } = this.#session.settings;
+    if (!tcpNoDelay) socket.setNoDelay(false);
+    keepAlive(socket, socketOptions);
   }
 
   #discard(): void {
@@ -250,6 +260,10 @@ class SessionDataConnections implements DataConnections {
       `unable to find open port in PassivePorts range${span}: defaulting to INPORT_ANY ` +
         '(consider defining a larger PassivePorts range)',
     );
+  }
+
+  #trace(level: number, text: () => string): void {
+    this.#session.context.log.trace('data', level, text);
   }
 
   #localAddress(): string {

@@ -5,6 +5,7 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { strftime } from '../../src/log/strftime.ts';
 import { FsError } from '../vfs/fs-error.ts';
+import { belowRoot } from '../vfs/virtual-path.ts';
 import type { FtpSession } from './session-types.ts';
 
 /** A message to people; what is longer is cut. */
@@ -17,7 +18,7 @@ const LINE_LIMIT = 500;
  */
 export async function displayHostFile(session: FtpSession, path: string): Promise<string[] | null> {
   const text = readHostFile(path);
-  return text === null ? null : expandLines(session, text);
+  return text === null ? null : expandLines(session, text, 'operator');
 }
 
 /** A file the user could see: relative to the current directory, or absolute inside the root. */
@@ -26,17 +27,27 @@ export async function displayUserFile(session: FtpSession, path: string): Promis
   const { vfs } = session.login;
   try {
     const text = vfs.readTextFile(vfs.resolve(path), FILE_LIMIT);
-    return text === null ? null : await expandLines(session, text);
+    return text === null ? null : await expandLines(session, text, 'anybody');
   } catch (error) {
     if (error instanceof FsError) return null;
     throw error;
   }
 }
 
-/** DisplayLogin and DisplayQuit: an absolute path is the machine's, tried inside the root when it is not there. */
+/**
+ * DisplayLogin, DisplayFileTransfer and DisplayQuit: an absolute path is the machine's, tried inside the root when it is
+ * not there; a relative one counts from the home, wherever the client has gone since.
+ */
 export async function displaySessionFile(session: FtpSession, path: string): Promise<string[] | null> {
-  const found = path.startsWith('/') ? await displayHostFile(session, path) : null;
-  return found ?? displayUserFile(session, path);
+  if (path.startsWith('/')) {
+    return (await displayHostFile(session, path)) ?? displayUserFile(session, path);
+  }
+  if (session.login.kind !== 'logged-in') return null;
+  const { account, vfs } = session.login;
+  const home = belowRoot(vfs.root, account.home) ?? '/';
+  return (
+    (await displayUserFile(session, `${home === '/' ? '' : home}/${path}`)) ?? displayUserFile(session, path)
+  );
 }
 
 function readHostFile(path: string): string | null {
@@ -57,12 +68,28 @@ function readHostFile(path: string): string | null {
   }
 }
 
+/** Who may have written the text: the process's environment is shown only to what the operator wrote. */
+type Author = 'operator' | 'anybody';
+
+interface Expansion {
+  readonly session: FtpSession;
+  readonly author: Author;
+  /** %N and %y. */
+  readonly clients: number;
+  readonly classClients: number;
+}
+
 /** Main is asked for the number of clients only where the text shows it. */
-async function expandLines(session: FtpSession, text: string): Promise<string[]> {
-  const clients = text.includes('%N') ? await countClients(session) : 0;
+async function expandLines(session: FtpSession, text: string, author: Author): Promise<string[]> {
+  const expansion = {
+    session,
+    author,
+    clients: text.includes('%N') ? await countClients(session) : 0,
+    classClients: text.includes('%y') ? await countClassClients(session) : 0,
+  };
   const lines = text.split(/\r?\n/);
   if (lines.at(-1) === '') lines.pop();
-  return lines.map((line) => expandLine(session, line, clients).slice(0, LINE_LIMIT));
+  return lines.map((line) => expandLine(expansion, line).slice(0, LINE_LIMIT));
 }
 
 async function countClients(session: FtpSession): Promise<number> {
@@ -70,18 +97,26 @@ async function countClients(session: FtpSession): Promise<number> {
   return session.context.services.countClients();
 }
 
+async function countClassClients(session: FtpSession): Promise<number> {
+  const { className } = session.context.facts;
+  return className === null ? 0 : session.context.services.countClients(className);
+}
+
 const VARIABLE = /%(?:\{([^}]*)\}|([A-Za-z%]))/g;
 
-function expandLine(session: FtpSession, line: string, clients: number): string {
+function expandLine(expansion: Expansion, line: string): string {
   return line.replace(VARIABLE, (whole: string, long: string | undefined, short: string | undefined) => {
-    if (long !== undefined) return expandLong(session, long) ?? whole;
-    return expandShort(session, short ?? '', clients) ?? whole;
+    if (long !== undefined) return expandLong(expansion, long) ?? whole;
+    return expandShort(expansion, short ?? '') ?? whole;
   });
 }
 
-function expandLong(session: FtpSession, name: string): string | null {
+function expandLong({ session, author }: Expansion, name: string): string | null {
   const { facts } = session.context;
-  if (name.startsWith('env:')) return facts.environment.get(name.slice(4)) ?? '';
+  if (name.startsWith('env:')) {
+    const variable = name.slice(4);
+    return facts.environment.get(variable) ?? (author === 'operator' ? process.env[variable] : null) ?? '';
+  }
   if (name.startsWith('time:')) return strftime(name.slice(5), new Date());
   switch (name) {
     case 'total_bytes_in':
@@ -101,7 +136,7 @@ function expandLong(session: FtpSession, name: string): string | null {
   }
 }
 
-function expandShort(session: FtpSession, letter: string, clients: number): string | null {
+function expandShort({ session, clients, classClients }: Expansion, letter: string): string | null {
   const { facts } = session.context;
   const { settings, login } = session;
   switch (letter) {
@@ -141,6 +176,8 @@ function expandShort(session: FtpSession, letter: string, clients: number): stri
       return settings.serverName;
     case 'x':
       return facts.className ?? '(unknown)';
+    case 'y':
+      return String(classClients);
     case 'z':
       return classMaximum(session);
     case '%':

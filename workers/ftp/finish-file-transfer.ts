@@ -1,6 +1,6 @@
 /** What RETR and STOR have in common once the bytes stopped: logs, counters, events, and the final reply. */
 import { transferRecord } from '../transfer/transfer-record.ts';
-import { displayUserFile } from './display-file.ts';
+import { displaySessionFile } from './display-file.ts';
 import { replyForTransferFailure, transferFailureReason } from './reply-for-transfer-error.ts';
 import type { FtpSession, LoggedDetails } from './session-types.ts';
 import type { TransferOutcome, TransferRun } from './transfer-run.ts';
@@ -44,7 +44,7 @@ async function completeReply(session: FtpSession): Promise<Reply> {
   const complete = reply(226, 'Transfer complete');
   const { displayFileTransfer } = session.settings;
   if (displayFileTransfer === null) return complete;
-  const lines = await displayUserFile(session, displayFileTransfer);
+  const lines = await displaySessionFile(session, displayFileTransfer);
   return lines === null ? complete : withLinesBefore(complete, lines);
 }
 

@@ -3,6 +3,8 @@
  * command rows and gates.ts, bytes in control-connection.ts, the login dialogue in login.ts.
  */
 import type { EndReason } from '../../src/actor/messages.ts';
+import { fullCommand } from '../../src/log/log-format.ts';
+import { setSocketSizes } from '../../src/util/socket-options.ts';
 import type { ProtocolSession, SessionContext } from '../session/session-context.ts';
 import { FsError } from '../vfs/fs-error.ts';
 import type { ControlInput } from './command-queue.ts';
@@ -10,6 +12,7 @@ import { CommandRate } from './command-rate.ts';
 import type { FtpCommand } from './command.ts';
 import { passGates, type ReceivedCommand } from './gates.ts';
 import { greeting } from './greeting.ts';
+import { keepAlive } from './keep-alive.ts';
 import { replyForFsError } from './reply-for-error.ts';
 import { lastReply, noteEnd, type Outcome } from './session-end.ts';
 import { noDetails, SessionState } from './session-state.ts';
@@ -52,7 +55,9 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
   #bug: { readonly error: unknown } | null = null;
 
   override reply(value: Reply): Promise<boolean> {
-    return this.#muted ? Promise.resolve(false) : this.control.send(value);
+    if (this.#muted) return Promise.resolve(false);
+    this.context.log.trace('response', 7, () => `sending response '${value.code} ${value.text}'`);
+    return this.control.send(value);
   }
 
   override end(reason: 'quit' | 'protocol-error' | 'policy' | 'timeout', detail: string | null = null): void {
@@ -96,7 +101,8 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
   async #serveAll(): Promise<void> {
     const { settings, socket } = { settings: this.settings, socket: this.context.socket };
     socket.setNoDelay(settings.tcpNoDelay);
-    if (settings.socketOptions.keepAlive) socket.setKeepAlive(true);
+    keepAlive(socket, settings.socketOptions);
+    setSocketSizes(socket, settings.socketOptions);
     this.applyEnvironment();
     this.timers.connected(settings.timeoutLogin, settings.timeoutIdle);
     if (settings.tlsEngine && settings.tlsOptions.includes('UseImplicitSSL')) {
@@ -150,6 +156,11 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
     const running = this.logged;
     this.logged = details;
     const gate = passGates(this, received);
+    this.context.log.trace(
+      'command',
+      7,
+      () => `${gate.kind === 'run' ? 'running' : 'refusing'} '${tracedCommand(gate.command, received)}'`,
+    );
     const answering = gate.kind === 'run' ? this.#run(gate.command, received) : gate.reply;
     if (overtaken !== null) this.logged = running;
     const answer = answering instanceof Promise ? await answering : answering;
@@ -247,6 +258,7 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
 
   protected override timedOut(kind: TimeoutKind, seconds: number): void {
     const outcome = { reason: 'timeout', detail: timeoutDirectives[kind] } as const;
+    this.context.log.trace('timer', 4, () => `${timeoutDirectives[kind]} ran out after ${seconds} seconds`);
     this.#sayAndEnd(timeoutReply(kind, seconds), outcome, 'timeout');
   }
 
@@ -316,6 +328,11 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
     if (this.login.kind === 'logged-in') this.login.vfs.close();
     this.countControlBytes();
   }
+}
+
+function tracedCommand(command: FtpCommand | null, { verb, argument }: ReceivedCommand): string {
+  const known = command === null ? loggedVerb(verb) : verb;
+  return fullCommand({ verb: known, argument, classes: command?.logClasses ?? [] });
 }
 
 /** PASS with the blank forgotten: the password stands in the verb. */

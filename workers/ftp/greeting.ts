@@ -1,4 +1,5 @@
 /** The first reply (core reference, sections 8 and 10.1): ServerIdent, DeferWelcome, DisplayConnect. */
+import { serverHostOf } from '../../src/log/session-log-writer.ts';
 import { PROFTPD_VERSION } from '../../src/version.ts';
 import { displayHostFile } from './display-file.ts';
 import type { FtpSession } from './session-types.ts';
@@ -16,16 +17,19 @@ function bannerText(session: FtpSession): string {
   const { serverIdent, serverName, deferWelcome } = session.settings;
   const { localAddress } = session.context.facts;
   if (!serverIdent.enabled) return `${localAddress} FTP server ready`;
-  if (serverIdent.text !== undefined) return expandIdent(serverIdent.text, localAddress, serverName);
+  if (serverIdent.text !== undefined) {
+    return expandIdent(serverIdent.text, localAddress, serverName, serverHostOf(session.config));
+  }
   return deferWelcome ? 'ProFTPD Server ready.' : `ProFTPD Server (${serverName}) [${localAddress}]`;
 }
 
-function expandIdent(text: string, address: string, serverName: string): string {
+function expandIdent(text: string, address: string, serverName: string, serverHost: string): string {
   return text.replace(/%(?:\{version\}|[LVv])/g, (variable) => {
     switch (variable) {
       case '%L':
         return address;
       case '%V':
+        return serverHost;
       case '%v':
         return serverName;
       default:

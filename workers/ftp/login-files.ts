@@ -104,9 +104,11 @@ function openFiles(
   }
 }
 
-/** DefaultChdir, else the home; inside a root the last resort is `/`. */
+/** DefaultChdir, else the home; inside a root the last resort is `/`. In <Anonymous> only the section's own counts. */
 function enterStartDirectory(session: FtpSession, vfs: VirtualFileSystem, home: string): boolean {
-  const chosen = session.config.anonymous === null ? firstFor(session, session.settings.defaultChdir) : '/';
+  const { anonymous } = session.config;
+  const lines = anonymous === null ? session.settings.defaultChdir : (anonymous.settings.defaultChdir ?? []);
+  const chosen = firstFor(session, lines);
   const wanted = chosen === null ? home : expandHome(chosen, home);
   const candidates = vfs.root === '/' ? [wanted, home] : [wanted, home, vfs.root];
   let failure: FsError | null = null;

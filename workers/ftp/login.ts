@@ -8,6 +8,7 @@ import { allAnonymousSections } from '../../src/config/anonymous-login.ts';
 import type { EffectiveConfig } from '../../src/config/effective-config.ts';
 import type { AnonymousSection, Settings } from '../../src/config/server-config.ts';
 import { displaySessionFile } from './display-file.ts';
+import { readmeNotice } from './readme-notice.ts';
 import { enterFiles, type EnteredFiles } from './login-files.ts';
 import type { FtpSession, LoginState } from './session-types.ts';
 import { reply, withLinesBefore, type Reply } from './wire/reply.ts';
@@ -50,6 +51,11 @@ export async function giveUser(session: FtpSession, argument: string): Promise<R
       passwordRequired,
     };
     session.setLogin(given);
+    context.log.trace(
+      'auth',
+      7,
+      () => `'${argument}' is ${anonymous === null ? 'user' : 'anonymous, as'} '${answer.user}'`,
+    );
     context.facts.loginName = argument;
     if (session.protection.hasClientCertificate && session.protection.vouchesFor(answer.user, answer.home)) {
       const vouched = await logInByCertificate(session, given);
@@ -75,6 +81,7 @@ export async function givePassword(session: FtpSession, password: string): Promi
       return enter(session, state, result.account, result.anonymous, 230);
     }
     session.setLogin({ kind: 'new' });
+    session.context.log.trace('auth', 3, () => `login of '${state.loginName}' refused: ${result.code}`);
     if (result.code === 'too-many-attempts') session.end('policy', 'Denied by MaxLoginAttempts');
     const code = result.code === 'empty-password' ? 501 : 530;
     return { code, text: denialText(session, state), close: result.disconnect };
@@ -120,6 +127,13 @@ async function enter(
   };
   session.useConfig(session.config.withPrincipal(principal, section));
   noteAccount(session, state, account);
+  session.context.log.trace(
+    'auth',
+    5,
+    () =>
+      `'${state.loginName}' is '${account.user}': uid ${account.uid}, gid ${account.gid}, ` +
+      `groups ${account.groups.join(',') || '-'}, home '${account.home}'`,
+  );
   if (!session.protection.admitsLogin()) return denied;
   const entered = enterFiles(session, account, section);
   if (entered === null) return denied;
@@ -176,7 +190,8 @@ function noteAccount(session: FtpSession, state: UserGiven, account: Account): v
 
 async function loginLines(session: FtpSession): Promise<string[]> {
   const { displayLogin } = session.settings;
-  return displayLogin === null ? [] : ((await displaySessionFile(session, displayLogin)) ?? []);
+  const welcome = displayLogin === null ? null : await displaySessionFile(session, displayLogin);
+  return [...(welcome ?? []), ...readmeNotice(session, session.directoryConfig.settings.displayReadme)];
 }
 
 function grantText(settings: Settings, state: UserGiven, section: AnonymousSection | null): string {

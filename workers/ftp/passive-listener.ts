@@ -2,6 +2,7 @@
 import { randomInt } from 'node:crypto';
 import { BoundSocket, createServer, type Server, type Socket } from 'node:net';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setSocketSizes, type SocketSizes } from '../../src/util/socket-options.ts';
 
 export interface PassiveListenerOptions {
   /** Numeric local address of the control connection. */
@@ -10,6 +11,8 @@ export interface PassiveListenerOptions {
   readonly range: { readonly min: number; readonly max: number } | null;
   /** What an exhausted range does: any port, or none. */
   readonly whenExhausted: 'fallback' | 'refuse';
+  /** SocketOptions: inherited by the connection. */
+  readonly sizes: SocketSizes;
   readonly onExhausted: () => void;
   /** False: the connection is dropped and the listener waits for the next one. */
   readonly admits: (peerAddress: string) => boolean;
@@ -94,6 +97,7 @@ function tryListen(options: PassiveListenerOptions, port: number): PassiveListen
     server.removeAllListeners('error').on('error', ignoreReported);
     return null;
   }
+  setSocketSizes(server, options.sizes);
   return { port: listening, close: () => closeSilently(server) };
 }
 

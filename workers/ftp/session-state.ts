@@ -3,7 +3,7 @@
  * serves commands (ftp-session.ts) extends it; commands see it as FtpSession.
  */
 import type { EffectiveConfig, PathConfig } from '../../src/config/effective-config.ts';
-import { appliesTo } from '../../src/config/name-expression.ts';
+import { applicableValues } from '../../src/config/name-expression.ts';
 import type { Settings } from '../../src/config/server-config.ts';
 import type { SessionContext } from '../session/session-context.ts';
 import { FsError } from '../vfs/fs-error.ts';
@@ -56,6 +56,7 @@ export abstract class SessionState implements FtpSession {
   constructor(context: SessionContext) {
     this.context = context;
     this.#config = context.config;
+    this.#traceConfig();
     const { settings } = context.config;
     this.transferType = settings.defaultTransferMode;
     this.mlstFacts = defaultFacts(settings);
@@ -131,6 +132,7 @@ export abstract class SessionState implements FtpSession {
     if (settings.useEncoding !== before.useEncoding) this.utf8 = settings.useEncoding;
     this.applyEnvironment();
     this.context.configChanged(config);
+    this.#traceConfig();
     if (this.#login.kind === 'logged-in') this.#login.vfs.useConfig(config);
     this.protection.configChanged();
   }
@@ -139,22 +141,43 @@ export abstract class SessionState implements FtpSession {
     this.#login = state;
     if (state.kind !== 'logged-in') return;
     const { settings, principal } = this.#config;
-    const session = settings.timeoutSession.find((entry) => appliesTo(entry.appliesTo, principal));
-    this.timers.loggedIn(settings.timeoutIdle, settings.timeoutNoTransfer, session?.value ?? 0);
+    const session = applicableValues(settings.timeoutSession, principal)[0];
+    this.context.log.trace(
+      'timer',
+      7,
+      () =>
+        `TimeoutIdle ${settings.timeoutIdle}, TimeoutNoTransfer ${settings.timeoutNoTransfer}, ` +
+        `TimeoutSession ${session ?? 0} seconds`,
+    );
+    this.timers.loggedIn(settings.timeoutIdle, settings.timeoutNoTransfer, session ?? 0);
   }
 
-  /** SetEnv and UnsetEnv of the configuration in force. */
+  /** Which sections are in force, after connect and whenever that changes. */
+  #traceConfig(): void {
+    const { log } = this.context;
+    log.trace('config', 5, () => {
+      const { server, virtualHost, principal, anonymous } = this.#config;
+      const who = `user ${principal.user ?? '-'}, groups ${principal.groups.join(',') || '-'}`;
+      const section = anonymous === null ? '' : `, <Anonymous ${anonymous.root}>`;
+      const { serverName } = this.settings;
+      return `configuration ${server.version}: server '${serverName}' (${virtualHost.id}), class ${principal.className ?? '-'}, ${who}${section}`;
+    });
+  }
+
+  /** SetEnv and UnsetEnv of the configuration in force; the most specific comes first. Empty hides the process's own. */
   protected applyEnvironment(): void {
     const { environment } = this.context.facts;
-    for (const { name, value } of this.settings.setEnv) {
-      if (value === null) environment.delete(name);
-      else environment.set(name, value);
-    }
+    for (const { name, value } of this.settings.setEnv.toReversed()) environment.set(name, value ?? '');
   }
 
   #readDirectoryConfig(vfs: VirtualFileSystem): PathConfig {
     try {
-      return vfs.configFor(vfs.cwd);
+      const found = vfs.configFor(vfs.cwd);
+      this.context.log.trace('config', 8, () => {
+        const own = found.settings === this.settings ? 'those of the session' : 'of its own';
+        return `directory '${vfs.cwd}': settings ${own}, ${found.limitLevels.length} levels of <Limit>`;
+      });
+      return found;
     } catch (error) {
       // The directory is gone or locked away: what holds for the session holds here.
       if (error instanceof FsError) return this.#config;

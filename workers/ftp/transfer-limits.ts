@@ -1,31 +1,25 @@
 /** Directives that bound one transfer: file sizes, rates, and how many transfers a host or user may run. */
-import { appliesTo } from '../../src/config/name-expression.ts';
+import { applicableValues } from '../../src/config/name-expression.ts';
 import type { Conditional, LimitWithMessage, Settings } from '../../src/config/server-config.ts';
 import { rateLimiterFor, type RateLimiter } from '../transfer/rate-limit.ts';
 import type { FtpSession } from './session-types.ts';
 import type { Reply } from './wire/reply.ts';
 
-/** The values for this session, those made for its user, group or class first. */
-function applicable<T>(session: FtpSession, values: readonly Conditional<T>[]): T[] {
-  const { principal } = session.config;
-  const own = values.filter(
-    (value) => value.appliesTo !== undefined && appliesTo(value.appliesTo, principal),
-  );
-  const general = values.filter((value) => value.appliesTo === undefined);
-  return [...own, ...general].map(({ value }) => value);
-}
-
 /** MaxStoreFileSize or MaxRetrieveFileSize in bytes; null: no limit. */
 export function sizeLimit(session: FtpSession, limits: readonly Conditional<number>[]): number | null {
   if (limits.length === 0) return null;
-  const limit = applicable(session, limits)[0];
+  const limit = applicableValues(limits, session.config.principal)[0];
   return limit === undefined || limit <= 0 || !Number.isFinite(limit) ? null : limit;
 }
 
 /** TransferRate for one command; null: no limit. */
 export function rateLimit(session: FtpSession, settings: Settings, verb: string): RateLimiter | null {
   if (settings.transferRate.length === 0) return null;
-  return rateLimiterFor(applicable(session, settings.transferRate), verb, settings.transferBufferSize);
+  return rateLimiterFor(
+    applicableValues(settings.transferRate, session.config.principal),
+    verb,
+    settings.transferBufferSize,
+  );
 }
 
 type TransferLimits = readonly (LimitWithMessage & { readonly commands: readonly string[] })[];

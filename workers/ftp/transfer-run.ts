@@ -104,7 +104,13 @@ export class TransferRun implements ActiveTransfer {
     session.activeTransfer = this;
     session.noteTransfer();
     try {
-      return await this.#transfer();
+      const outcome = await this.#transfer();
+      session.context.log.trace(
+        'xfer',
+        5,
+        () => `${this.verb} '${this.clientPath}': ${outcome.kind}, ${this.bytes} bytes`,
+      );
+      return outcome;
     } finally {
       this.#phase = { kind: 'over' };
       session.activeTransfer = null;

@@ -1,7 +1,7 @@
 /** What a listing leaves out: HideFiles, HideUser, HideGroup, HideNoAccess (core reference, section 4.5). */
 import type { Stats } from 'node:fs';
 import type { Principal } from '../../src/config/effective-config.ts';
-import { appliesTo } from '../../src/config/name-expression.ts';
+import { applicableValues } from '../../src/config/name-expression.ts';
 import type { Filter, Settings } from '../../src/config/server-config.ts';
 import type { SessionIdentity } from './identity.ts';
 import type { OwnerNames } from './types.ts';
@@ -39,9 +39,9 @@ export function createVisibility(
   };
 }
 
-/** The first HideFiles that is for this session decides; `none` hides nothing. */
+/** The first HideFiles that is for this session decides, one that names it before a general one; `none` hides nothing. */
 function hideFilesFor(settings: Settings, principal: Principal): Filter | null {
-  return settings.hideFiles.find((rule) => appliesTo(rule.appliesTo, principal))?.value ?? null;
+  return applicableValues(settings.hideFiles, principal)[0] ?? null;
 }
 
 interface IdRule {

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { ConfigError } from '../config-error.ts';
 import { works, type DirectiveRow, type ParseInput } from '../directive-row.ts';
 import type { Settings } from '../server-config.ts';
+import { canSetSocketSizes } from '../../util/socket-options.ts';
 import {
   absolutePathOrNone,
   booleanOrNull,
@@ -39,13 +40,28 @@ export function passivePorts(input: ParseInput): Settings['passivePorts'] {
   return { min: min!, max: max! };
 }
 
+type DraftSocketOptions = {
+  -readonly [K in keyof Settings['socketOptions']]: Settings['socketOptions'][K];
+};
+
+/** `idle:count:interval` tunes the probes; having it means keepalive is on. */
+function readKeepAlive(value: string, result: DraftSocketOptions): void {
+  const probes = /^(\d{1,6}):(\d{1,6}):(\d{1,6})$/.exec(value);
+  result.keepAlive = probes !== null || readBoolean(value);
+  if (probes === null) return;
+  const [idle, count, interval] = probes.slice(1).map((word) => readInteger(word, 1, 32_767));
+  result.keepAliveProbes = { idle: idle!, count: count!, interval: interval! };
+}
+
+function warnSocketOptions(input: ParseInput): string | null {
+  const sized = input.args.some((word) => /^(?:maxseg|rcvbuf|sndbuf)$/i.test(word));
+  return sized && !canSetSocketSizes ? 'maxseg, rcvbuf and sndbuf have no effect on this platform' : null;
+}
+
 function socketOptions(input: ParseInput): Settings['socketOptions'] {
   const words = someWords(input);
   if (words.length % 2 !== 0) throw new ConfigError('wrong number of parameters');
-  const result: { -readonly [K in keyof Settings['socketOptions']]: Settings['socketOptions'][K] } = {
-    keepAlive: true,
-    reusePort: false,
-  };
+  const result: DraftSocketOptions = { keepAlive: true, reusePort: false };
   for (let index = 0; index < words.length; index += 2) {
     const value = words[index + 1]!;
     switch (words[index]!.toLowerCase()) {
@@ -59,8 +75,7 @@ function socketOptions(input: ParseInput): Settings['socketOptions'] {
         result.sendBuffer = readInteger(value, 1024, 2 ** 30);
         break;
       case 'keepalive':
-        // `idle:count:interval` tunes the probes; having it means keepalive is on.
-        result.keepAlive = /^\d+:\d+:\d+$/.test(value) || readBoolean(value);
+        readKeepAlive(value, result);
         break;
       case 'reuseport':
         result.reusePort = readBoolean(value);
@@ -100,6 +115,12 @@ function addresses(input: ParseInput): readonly string[] {
     }
   }
   return words;
+}
+
+function warnIdentity(input: ParseInput): string | null {
+  return input.context === 'V'
+    ? 'has no effect in <VirtualHost>: one process serves all, as User and Group of the main server'
+    : null;
 }
 
 function environment(input: ParseInput): Settings['setEnv'] {
@@ -253,6 +274,7 @@ export const CORE_SERVER: readonly DirectiveRow[] = [
       'SocketOptions [maxseg N] [rcvbuf N] [sndbuf N] [keepalive on|off|idle:count:interval] [reuseport on|off]',
     defaultText: 'keepalive on',
     parse: socketOptions,
+    warn: warnSocketOptions,
     summary: 'Socket tuning; sizes in bytes.',
   }),
   works({
@@ -308,6 +330,7 @@ export const CORE_SERVER: readonly DirectiveRow[] = [
     syntax: 'User name',
     defaultText: 'none',
     parse: oneName,
+    warn: warnIdentity,
     summary: 'Identity of the server after it has bound its ports; in <Anonymous> that of the session.',
   }),
   works({
@@ -319,6 +342,7 @@ export const CORE_SERVER: readonly DirectiveRow[] = [
     syntax: 'Group name',
     defaultText: 'none',
     parse: oneName,
+    warn: warnIdentity,
     summary: 'Group of the server after it has bound its ports; in <Anonymous> that of the session.',
   }),
   works({
@@ -440,7 +464,7 @@ export const CORE_SERVER: readonly DirectiveRow[] = [
     syntax: 'DebugLevel number',
     defaultText: '0',
     parse: integer(0, 10),
-    summary: 'How much debugging is logged, 0 to 10.',
+    summary: 'Above 0 the console and LockgateLog also tell every command and what TLS does.',
   }),
   works({
     name: 'SetEnv',

@@ -1,13 +1,15 @@
 /** mod_log, mod_core, mod_xfer: logs (reference, section 9). */
 import { works, type DirectiveRow } from '../directive-row.ts';
-import { absolutePathOrNone, onOff, oneWord } from '../values.ts';
+import { absolutePathOrNone, logPathOrNone, onOff, oneWord } from '../values.ts';
 import {
   extendedLog,
   logOptions,
   readSyslogFacility,
   readSyslogLevel,
+  TRACE_CHANNELS,
   traceChannels,
   warnLogOptions,
+  warnTraceChannels,
 } from '../values-log.ts';
 import { noEffect, S, SG, SVG, SVGA } from './contexts.ts';
 
@@ -20,7 +22,7 @@ export const LOG: readonly DirectiveRow[] = [
     contexts: SG,
     syntax: 'SystemLog path|none',
     defaultText: 'syslog, or standard error with -n',
-    parse: absolutePathOrNone,
+    parse: logPathOrNone,
     summary: "The server's log.",
   }),
   works({
@@ -31,7 +33,7 @@ export const LOG: readonly DirectiveRow[] = [
     contexts: SVG,
     syntax: 'ServerLog path|none',
     defaultText: 'none',
-    parse: absolutePathOrNone,
+    parse: logPathOrNone,
     summary: 'A log of one virtual host instead of SystemLog.',
   }),
   works({
@@ -121,7 +123,8 @@ export const LOG: readonly DirectiveRow[] = [
     syntax: 'Trace channel[,channel]:level|min-max ...',
     defaultText: 'none',
     parse: traceChannels,
-    summary: 'Channels to trace, and how much of each.',
+    warn: warnTraceChannels,
+    summary: `Channels to trace, and how much of each: ${TRACE_CHANNELS.join(', ')}; DEFAULT is all of them.`,
   }),
   noEffect({
     name: 'TraceOptions',

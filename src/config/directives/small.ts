@@ -32,7 +32,8 @@ function openFiles(input: ParseInput): Settings['rLimitOpenFiles'] {
   if (/^(?:session|daemon)$/i.test(words[0]!)) words.shift();
   const [soft, hard, ...more] = words.map(readResource);
   if (soft === undefined || more.length > 0) throw new ConfigError('wrong number of parameters');
-  const limit = hard ?? soft;
+  // Without a hard limit that one stays as it is.
+  const limit = hard ?? Number.POSITIVE_INFINITY;
   if (limit < soft) throw new ConfigError('soft limit is greater than hard limit');
   return { soft, hard: limit };
 }

@@ -27,9 +27,8 @@ async function changeDirectory(session: FtpSession, argument: string, verb: stri
 
 /** DisplayChdir and DisplayReadme of the directory just entered. */
 async function arrivalLines(session: FtpSession): Promise<string[]> {
-  const { vfs, settings } = session;
-  if (settings.displayChdir === null && settings.displayReadme.length === 0) return [];
-  const { displayChdir, displayReadme } = vfs.configFor(vfs.cwd).settings;
+  const { displayChdir, displayReadme } = session.directoryConfig.settings;
+  if (displayChdir === null && displayReadme.length === 0) return [];
   const lines: string[] = [];
   if (displayChdir !== null && isDue(session, displayChdir)) {
     lines.push(...((await displayUserFile(session, displayChdir.path)) ?? []));

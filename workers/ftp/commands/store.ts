@@ -45,7 +45,7 @@ const UNIQUE_LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123
 export async function storeUnique(session: FtpSession, _argument: string): Promise<Reply> {
   const start = takeTransferStart(session);
   if (start.offset > 0) return reply(550, 'STOU incompatible with REST');
-  const { storeUniquePrefix } = session.settings;
+  const { storeUniquePrefix } = session.directoryConfig.settings;
   for (let attempt = 0; attempt < UNIQUE_ATTEMPTS; attempt += 1) {
     const name = storeUniquePrefix + uniqueSuffix();
     let target: UploadTarget;

@@ -79,12 +79,11 @@ function unusableReason(error: unknown): string {
 }
 
 function variantKey(settings: Settings): string {
-  const relevant = Object.entries(settings).filter(([name]) => CONTEXT_SETTINGS.has(name));
-  return JSON.stringify(relevant.sort(([a], [b]) => (a < b ? -1 : 1)));
+  return JSON.stringify(CONTEXT_SETTINGS.map((name) => settings[name]));
 }
 
 /** Settings a context or its verification material depends on. */
-const CONTEXT_SETTINGS: ReadonlySet<string> = new Set<keyof Settings>([
+const CONTEXT_SETTINGS: readonly (keyof Settings)[] = [
   'tlsProtocol',
   'tlsCipherSuite',
   'tlsCipherSuite13',
@@ -105,4 +104,4 @@ const CONTEXT_SETTINGS: ReadonlySet<string> = new Set<keyof Settings>([
   'tlsECDHCurve',
   'tlsOptions',
   'tlsSessionCache',
-]);
+];
