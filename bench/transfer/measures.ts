@@ -1,6 +1,8 @@
 /** What `npm run bench -- transfer` measures; each function returns numbers of one run on one server. */
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { performance } from 'node:perf_hooks';
@@ -10,6 +12,8 @@ import { FtpLoadClient } from '../support/ftp-load-client.ts';
 import { CpuMeter, proportionalMemory } from '../support/process-cost.ts';
 
 const runFile = promisify(execFile);
+
+const UPLOADED_FILE = 'upload.bin';
 
 export interface ThroughputRun {
   readonly megabytesPerSecond: number;
@@ -30,7 +34,9 @@ export async function throughput(
   const what =
     direction === 'download'
       ? ['-o', '/dev/null', `${url}${BIG_FILE}`]
-      : ['-T', `${fixture.home}/${BIG_FILE}`, `${url}upload.bin`];
+      : ['-T', `${fixture.home}/${BIG_FILE}`, `${url}${UPLOADED_FILE}`];
+  // Every server writes into memory that was free before, whether it overwrites in place or writes beside and renames.
+  rmSync(join(fixture.home, UPLOADED_FILE), { force: true });
   const meter = new CpuMeter(peer.pid);
   const started = performance.now();
   await runFile('curl', [

@@ -54,7 +54,8 @@ export class UploadPump {
   readonly #onWritten = (error: Error | null, bytes: number): void => this.#writeDone(error, bytes);
   readonly #onPauseEnd = (): void => {
     this.#pausing = null;
-    this.#resume();
+    if (this.#ended) this.#receivedAll();
+    else this.#resume();
   };
 
   constructor(source: Duplex, options: UploadOptions) {
@@ -118,7 +119,8 @@ export class UploadPump {
 
   #receivedAll(): void {
     this.#ended = true;
-    if (this.#failure !== null) return;
+    // A socket ends while it is paused; the last bytes keep to the rate like the others.
+    if (this.#failure !== null || this.#pausing !== null) return;
     if (this.#decoder !== null) this.#collect(this.#decoder.flush());
     if (this.#accepted > this.#options.room) {
       return this.stop({ kind: 'size-limit', limit: this.#options.limit });
@@ -174,7 +176,7 @@ export class UploadPump {
     if (this.#failure !== null) return this.#finish();
     if (this.#collectedBytes >= this.#options.bufferSize || this.#collected.length >= MAX_PIECES) {
       this.#startWrite();
-    } else if (this.#ended) {
+    } else if (this.#ended && this.#pausing === null) {
       if (this.#collectedBytes > 0) this.#startWrite();
       else this.#finish();
     }

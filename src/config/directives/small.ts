@@ -23,8 +23,14 @@ function useEncoding(input: ParseInput): boolean {
   const other = words.find((word) => !/^(?:utf-?8|strict)$/i.test(word));
   if (other === undefined) return true;
   throw new ConfigError(
-    `unsupported charset '${other}': names are UTF-8 (on) or passed on as they are (off)`,
+    `unsupported charset '${other}': names are UTF-8 (on), or other bytes are taken for ISO-8859-1 (off)`,
   );
+}
+
+function warnEncoding(input: ParseInput): string | null {
+  return useEncoding(input)
+    ? null
+    : 'names that are not UTF-8 are taken for ISO-8859-1, and stored and listed as UTF-8';
 }
 
 function openFiles(input: ParseInput): Settings['rLimitOpenFiles'] {
@@ -82,7 +88,8 @@ export const SMALL: readonly DirectiveRow[] = [
     syntax: 'UseEncoding on|off|UTF-8',
     defaultText: 'on',
     parse: useEncoding,
-    summary: 'Whether names are UTF-8; off passes bytes on as they are.',
+    warn: warnEncoding,
+    summary: 'Whether names must be UTF-8; off takes other bytes for ISO-8859-1, stored and listed as UTF-8.',
   }),
   noEffect({
     name: 'LangEngine',

@@ -52,7 +52,10 @@ export const CORE_VALID: readonly ValidCase[] = [
     'SocketOptions maxseg 1460 rcvbuf 65536 sndbuf 65536 keepalive off reuseport on',
     { maxSegment: 1460, receiveBuffer: 65_536, sendBuffer: 65_536, keepAlive: false, reusePort: true },
   ],
-  ['SocketOptions keepalive 60:3:10', { keepAlive: true, reusePort: false }],
+  [
+    'SocketOptions keepalive 60:3:10',
+    { keepAlive: true, reusePort: false, keepAliveProbes: { idle: 60, count: 3, interval: 10 } },
+  ],
   ['MasqueradeAddress 192.0.2.4', '192.0.2.4'],
   ['MasqueradeAddress ftp.example.org', 'ftp.example.org'],
   ['PassivePorts 49152 65534', { min: 49_152, max: 65_534 }],

@@ -1,7 +1,7 @@
 /** STOR, APPE and STOU: one file from the client. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { randomInt } from 'node:crypto';
-import { UploadPump } from '../../transfer/pump-upload.ts';
+import { openUploadPump, type UploadMover } from '../../transfer/open-upload-pump.ts';
 import { FsError } from '../../vfs/fs-error.ts';
 import type { UploadMode, UploadTarget, VirtualPath } from '../../vfs/types.ts';
 import { finishFileTransfer } from '../finish-file-transfer.ts';
@@ -160,7 +160,7 @@ function planUpload(
   const { settings } = target;
   const limit = sizeLimit(session, settings.maxStoreFileSize);
   const room = Math.min(limit === null ? Infinity : limit - target.offset, start.length ?? Infinity);
-  let pump: UploadPump | null = null;
+  let pump: UploadMover | null = null;
   const plan: TransferPlan = {
     verb,
     direction: 'upload',
@@ -169,7 +169,7 @@ function planUpload(
     opening:
       verb === 'STOU' ? `FILE: ${name}` : `Opening ${typeWord(session)} mode data connection for ${name}`,
     mover: (stream, progress) => {
-      pump = new UploadPump(stream, {
+      pump = openUploadPump(stream, {
         descriptor: target.descriptor,
         offset: target.offset,
         room,

@@ -1,0 +1,49 @@
+/**
+ * HOT PATH: lets an accepted socket, plain or TLS, read into memory of ours. Node offers this as `onread`, but only for
+ * sockets that it connects itself; for all others every read allocates 64 KiB, which costs more than receiving them.
+ * The same three properties and the same native call are used here, found by name and checked before use.
+ */
+import type { Duplex } from 'node:stream';
+
+export interface Receiver {
+  /** Where the next bytes go; never empty. Asked for after each read. */
+  nextBuffer(): Uint8Array;
+  /** `bytes` stand at the start of the last buffer. False stops reading until the stream is resumed. */
+  received(bytes: number): boolean;
+}
+
+interface ReadingHandle {
+  useUserBuffer?: (buffer: Uint8Array) => void;
+}
+
+type BufferSymbols = Readonly<Record<'kBuffer' | 'kBufferCb' | 'kBufferGen', symbol>>;
+
+let symbols: BufferSymbols | null | undefined;
+
+/** Symbols of net.Socket's own properties; all sockets of a process share them. */
+function findSymbols(stream: Duplex): BufferSymbols | null {
+  const own = Object.getOwnPropertySymbols(stream);
+  const find = (name: string): symbol | undefined => own.find((symbol) => symbol.description === name);
+  const [kBuffer, kBufferCb, kBufferGen] = [find('kBuffer'), find('kBufferCb'), find('kBufferGen')];
+  if (kBuffer === undefined || kBufferCb === undefined || kBufferGen === undefined) return null;
+  return { kBuffer, kBufferCb, kBufferGen };
+}
+
+/**
+ * From now on what the stream receives goes to `receiver` and no 'data' event comes, but for bytes it holds already;
+ * 'end' and 'close' come as ever. False, and nothing changed, where this Node or this stream cannot.
+ */
+export function receiveInto(stream: Duplex, receiver: Receiver): boolean {
+  const handle = (stream as Duplex & { _handle?: ReadingHandle | null })._handle;
+  if (typeof handle?.useUserBuffer !== 'function') return false;
+  symbols ??= findSymbols(stream);
+  if (symbols === null) return false;
+  const first = receiver.nextBuffer();
+  Object.assign(stream, {
+    [symbols.kBuffer]: first,
+    [symbols.kBufferCb]: (bytes: number) => receiver.received(bytes),
+    [symbols.kBufferGen]: () => receiver.nextBuffer(),
+  });
+  handle.useUserBuffer(first);
+  return true;
+}
