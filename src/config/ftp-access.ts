@@ -7,7 +7,7 @@ import { newLimit } from './limit-section.ts';
 import { parseConfig } from './parser.ts';
 import { SectionBuilder } from './section-builder.ts';
 import { PLACES } from './section-place.ts';
-import { riskyPattern } from './regex-safety.ts';
+import { countPatterns, riskyPattern } from './regex-safety.ts';
 import type { Scope } from './server-config.ts';
 import { COMPATIBLE_VERSION } from './version-match.ts';
 
@@ -19,6 +19,8 @@ export interface FtpAccess {
 
 /** Characters of one .ftpaccess. */
 export const MAX_FTP_ACCESS_LENGTH = 64 * 1024;
+/** Each may cost milliseconds on a long path, for every command that names one. */
+const MAX_PATTERNS = 16;
 
 /**
  * Parses the text of one .ftpaccess (`file` for messages). No Include, no environment, only directives whose contexts name
@@ -47,9 +49,17 @@ export function parseFtpAccess(
         trusted: false,
       });
       const builder = new SectionBuilder({ registry, diagnostics, homeOf: () => null });
-      const { settings, limits } = builder.build(nodes, PLACES.ftpaccess);
+      const { settings: written, limits } = builder.build(nodes, PLACES.ftpaccess);
+      const { userOwner, ...settings } = written;
+      // The server's root gives files away for it: whoever may upload here could make files that belong to anybody.
+      if (userOwner !== undefined && userOwner !== null) {
+        const because = "it works with the server's own rights, so it is taken from the server's configuration only";
+        diagnostics.noEffect('UserOwner', location, because);
+      }
       const risky = riskyPattern({ settings, limits });
       if (risky !== null) throw new ConfigError(`expression '${risky}' is too complex`);
+      if (countPatterns({ settings, limits }) > MAX_PATTERNS)
+        throw new ConfigError(`more than ${MAX_PATTERNS} expressions`);
       return { settings, limits, directories: [] };
     },
     undefined,

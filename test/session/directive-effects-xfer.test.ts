@@ -175,9 +175,9 @@ test(
       client.send('STOR new');
       const socket = await data.connect();
       assert.equal((await client.readReply()).code, 150);
-      socket.write('x'.repeat(20_000));
+      socket.write('x'.repeat(300_000));
       const arrived = async (): Promise<boolean> =>
-        (await client.command('STAT')).lines.some((line) => line.includes('STOR /new (20000)'));
+        (await client.command('STAT')).lines.some((line) => line.includes('STOR /new (300000)'));
       while (!(await arrived()));
       client.send('ABOR');
       assert.deepEqual([(await client.readReply()).code, (await client.readReply()).code], [426, 226]);

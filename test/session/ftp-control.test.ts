@@ -1,9 +1,10 @@
 /** The control connection and the command loop: order, limits, timeouts, how a session ends. */
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { collect } from '../support/ftp-client.ts';
@@ -346,4 +347,19 @@ test('bytes behind AUTH TLS in the same packet are never executed', limits, asyn
   assert.equal(code, 431);
   client.send('AUTH TLS', 'NOOP');
   assert.deepEqual([(await client.readReply()).code, (await client.readReply()).code], [431, 200]);
+});
+
+test('a client that pipelines costly commands does not keep the thread from other sessions', limits, async () => {
+  await using fixture = await openFtpFixture();
+  const wide = join(fixture.home, 'wide');
+  mkdirSync(wide);
+  for (let index = 0; index < 1_500; index += 1) writeFileSync(join(wide, `${index}.x`), '');
+  const client = await fixture.login();
+  const delays = monitorEventLoopDelay({ resolution: 1 });
+  delays.enable();
+  const count = 60;
+  client.sendRaw('STAT wide/*[!y]*z\r\n'.repeat(count));
+  for (let index = 0; index < count; index += 1) assert.equal((await client.readReply()).code, 450);
+  delays.disable();
+  assert.ok(delays.max < 200e6, `nobody else was served for ${(delays.max / 1e6).toFixed(0)} ms`);
 });

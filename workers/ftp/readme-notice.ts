@@ -7,6 +7,8 @@ import type { FtpSession } from './session-types.ts';
 /** A notice is a courtesy: directories larger than this are not searched for patterns. */
 const SEARCH_LIMIT = 1_000;
 const NOTICE_LIMIT = 10;
+/** A .ftpaccess is written by a user; each pattern is tried on every name. */
+const PATTERN_LIMIT = 32;
 const DAY_MS = 86_400_000;
 
 /** Two lines for each file of the current directory that one of the patterns names. */
@@ -25,7 +27,7 @@ export function readmeNotice(session: FtpSession, patterns: readonly string[]): 
 }
 
 function namesFor(session: FtpSession, patterns: readonly string[]): string[] {
-  const wildcards = patterns.filter(hasGlob);
+  const wildcards = patterns.filter(hasGlob).slice(0, PATTERN_LIMIT);
   const plain = patterns.filter((pattern) => !hasGlob(pattern));
   if (wildcards.length === 0) return plain;
   return [...plain, ...search(session, wildcards)];

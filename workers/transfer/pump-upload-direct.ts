@@ -36,26 +36,14 @@ export class DirectUploadPump {
   #ended = false;
   #failure: TransferFailure | null = null;
   #settle: { resolve: () => void; reject: (error: TransferError) => void } | null = null;
-  readonly #onData = (chunk: Buffer): void => this.#takeBuffered(chunk);
   readonly #onEnd = (): void => this.#receivedAll();
   readonly #onClose = (): void => {
     if (!this.#ended) this.stop({ kind: 'connection-lost' });
   };
   readonly #onWritten = (error: Error | null, bytes: number): void => this.#writeDone(error, bytes);
 
-  /** Null where the stream cannot read into a given buffer. */
-  static create(source: Duplex, options: UploadOptions): DirectUploadPump | null {
-    const pump = new DirectUploadPump(source, options);
-    const receiver = {
-      nextBuffer: () => pump.#filling.subarray(pump.#filled),
-      received: (bytes: number) => pump.#received(bytes),
-    };
-    if (receiveInto(source, receiver)) return pump;
-    releaseBuffer(pump.#filling);
-    return null;
-  }
-
-  private constructor(source: Duplex, options: UploadOptions) {
+  /** Ask `canReceiveInto` first. */
+  constructor(source: Duplex, options: UploadOptions) {
     this.#source = source;
     this.#options = options;
     this.#position = options.offset;
@@ -76,10 +64,15 @@ export class DirectUploadPump {
         this.#finish();
         return;
       }
-      this.#source.on('data', this.#onData);
       this.#source.once('end', this.#onEnd);
       this.#source.once('close', this.#onClose);
-      this.#source.resume();
+      this.#takeBuffered();
+      if (this.#failure !== null) return;
+      receiveInto(this.#source, {
+        nextBuffer: () => this.#filling.subarray(this.#filled),
+        received: (bytes) => this.#received(bytes),
+      });
+      if (!this.#paused) this.#source.resume();
     });
   }
 
@@ -107,11 +100,13 @@ export class DirectUploadPump {
   }
 
   /** What the stream had read before it was told where to. */
-  #takeBuffered(chunk: Buffer): void {
+  #takeBuffered(): void {
+    const chunk = this.#source.readableLength > 0 ? (this.#source.read() as Buffer | null) : null;
+    if (chunk === null) return;
     for (let taken = 0; taken < chunk.length && this.#failure === null;) {
       const bytes = chunk.copy(this.#filling, this.#filled, taken);
       taken += bytes;
-      if (!this.#received(bytes)) this.#source.pause();
+      this.#received(bytes);
     }
   }
 
@@ -192,7 +187,6 @@ export class DirectUploadPump {
     if (this.#settle === null || this.#writing) return;
     const { resolve, reject } = this.#settle;
     this.#settle = null;
-    this.#source.off('data', this.#onData);
     this.#source.off('end', this.#onEnd);
     this.#source.off('close', this.#onClose);
     this.#options.progress.flush();

@@ -29,15 +29,19 @@ function findSymbols(stream: Duplex): BufferSymbols | null {
   return { kBuffer, kBufferCb, kBufferGen };
 }
 
-/**
- * From now on what the stream receives goes to `receiver` and no 'data' event comes, but for bytes it holds already;
- * 'end' and 'close' come as ever. False, and nothing changed, where this Node or this stream cannot.
- */
-export function receiveInto(stream: Duplex, receiver: Receiver): boolean {
-  const handle = (stream as Duplex & { _handle?: ReadingHandle | null })._handle;
-  if (typeof handle?.useUserBuffer !== 'function') return false;
+/** True where this Node and this stream can do it. */
+export function canReceiveInto(stream: Duplex): boolean {
   symbols ??= findSymbols(stream);
-  if (symbols === null) return false;
+  return symbols !== null && typeof readingHandle(stream)?.useUserBuffer === 'function';
+}
+
+/**
+ * From now on what the stream receives goes to `receiver` and no 'data' event comes; 'end' and 'close' come as ever.
+ * The caller has asked `canReceiveInto` and has taken what the stream held already.
+ */
+export function receiveInto(stream: Duplex, receiver: Receiver): void {
+  const handle = readingHandle(stream);
+  if (symbols === null || symbols === undefined || handle?.useUserBuffer === undefined) return;
   const first = receiver.nextBuffer();
   Object.assign(stream, {
     [symbols.kBuffer]: first,
@@ -45,5 +49,8 @@ export function receiveInto(stream: Duplex, receiver: Receiver): boolean {
     [symbols.kBufferGen]: () => receiver.nextBuffer(),
   });
   handle.useUserBuffer(first);
-  return true;
+}
+
+function readingHandle(stream: Duplex): ReadingHandle | null {
+  return (stream as Duplex & { readonly _handle?: ReadingHandle | null })._handle ?? null;
 }

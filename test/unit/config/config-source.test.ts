@@ -52,13 +52,23 @@ test('the system resolver knows localhost and the loopback device', { timeout: 2
 });
 
 test('expressions that could run away are told from those that cannot', () => {
-  for (const source of ['(a+)+', '(a|a)*', '((a)*b)*', '(.*)(.*)*', '(x+){2,}', 'a*b*c*d*e*', '\\1']) {
+  for (const source of [
+    ...['(a+)+', '(a|a)*', '((a)*b)*', '(.*)(.*)*', '(x+){2,}', 'a*b*c*d*e*', '\\1', '(a?)+', '(a{1,2}){9}'],
+    // Cubic: seconds on a long path.
+    ...['a*a*b', '^a*a*a*b', '^a|b*b*', 'a{1,}a{2,}b'],
+    // No repetition at all, and two to the thirtieth ways.
+    ...['a?'.repeat(30) + 'a'.repeat(30), '(a|a)'.repeat(30), 'a{0,9}'.repeat(9)],
+  ]) {
     assert.ok(canRunAway(source), source);
   }
   for (const source of [
     '^\\.(ftpaccess|htaccess)$',
     '[(+*)]+',
-    '\\(a+\\)+',
+    '^\\(a+\\)+',
+    '(^|/)\\..*$',
+    '\\.(exe|com|bat|scr|pif|vbs|js|cmd)$',
+    '^.*\\.(jpe?g|png|gif)$',
+    '(\\.ftpaccess)|(\\.htaccess)$',
     '(abc)+',
     'a{2,3}',
     '.*\\.exe$',

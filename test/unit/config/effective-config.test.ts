@@ -238,3 +238,11 @@ test('users cannot bring in expressions that could run away', () => {
   );
   assert.ok(!denies('PathDenyFilter "\\\\.(exe|com)$"') && !denies('PathDenyFilter ^[a-z]+$'));
 });
+
+test('a .ftpaccess cannot make files belong to others, and cannot bring in expressions by the hundred', () => {
+  const { scope, findings } = parseFtpAccess('UserOwner root\nGroupOwner staff', '/a/.ftpaccess');
+  assert.deepEqual([scope.settings.userOwner, scope.settings.groupOwner], [undefined, 'staff']);
+  assert.deepEqual([scope.limits.length, findings[0]?.kind], [0, 'no-effect']);
+  const many = Array.from({ length: 20 }, () => '<Limit STOR>\nDenyFilter .*x.*y$\n</Limit>').join('\n');
+  assert.equal(parseFtpAccess(many, '/a/.ftpaccess').scope.limits[0]?.denyAll, true);
+});
