@@ -53,7 +53,8 @@ export function parseFtpAccess(
       const { userOwner, ...settings } = written;
       // The server's root gives files away for it: whoever may upload here could make files that belong to anybody.
       if (userOwner !== undefined && userOwner !== null) {
-        const because = "it works with the server's own rights, so it is taken from the server's configuration only";
+        const because =
+          "it works with the server's own rights, so it is taken from the server's configuration only";
         diagnostics.noEffect('UserOwner', location, because);
       }
       const risky = riskyPattern({ settings, limits });

@@ -60,10 +60,20 @@ export function loginAllowed(levels: LimitLevels, principal: Principal): boolean
   );
 }
 
+/** RFC 775's names of commands that do the same: who forbids MKD means the making of directories. */
+const PLAIN_NAMES: Readonly<Record<string, string>> = {
+  XCUP: 'CDUP',
+  XCWD: 'CWD',
+  XMKD: 'MKD',
+  XPWD: 'PWD',
+  XRMD: 'RMD',
+};
+
 /** Sections of one level that are about the command, best match first, file order within a rank. */
 function sectionsFor(level: readonly LimitSection[], command: LimitedCommand): readonly LimitSection[] {
   if (level.length === 0) return level;
-  const named = level.filter((section) => section.commands.includes(command.verb));
+  const plain = PLAIN_NAMES[command.verb] ?? command.verb;
+  const named = level.filter(({ commands }) => commands.includes(command.verb) || commands.includes(plain));
   const grouped = level.filter(
     (section) => !named.includes(section) && command.groups.some((group) => section.commands.includes(group)),
   );

@@ -158,6 +158,9 @@ export function warnTlsOptions(input: ParseInput): string | null {
   if (input.args.includes('NoCertRequest')) {
     return 'NoCertRequest is deprecated: TLSVerifyClient off already asks for no certificate';
   }
+  if (input.args.includes('EnableDiags')) {
+    return "EnableDiags tells about resumed sessions only: the library's own messages cannot be had";
+  }
   return input.args.includes('NoEmptyFragments') ? 'NoEmptyFragments has no effect in this library' : null;
 }
 

@@ -44,7 +44,10 @@ export function createDaemonLog(logLevel: LogLevel): DaemonLog {
       current = {
         config,
         settings,
-        operations: createOperationLog({ descriptors: config.logDescriptors, level: settings.debugLevel > 0 ? 'debug' : logLevel }),
+        operations: createOperationLog({
+          descriptors: config.logDescriptors,
+          level: settings.debugLevel > 0 ? 'debug' : logLevel,
+        }),
       };
     },
   };

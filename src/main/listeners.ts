@@ -114,7 +114,8 @@ export async function openListener(
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error) => reject(new ListenError(bound.config, error)));
-    server.listen({ handle: bound.handle, backlog: options.backlog }, resolve);
+    // Of an object with a handle Node does not read the backlog.
+    server.listen(bound.handle, options.backlog, resolve);
   });
   server.removeAllListeners('error');
   setSocketSizes(server, options.sizes);

@@ -21,6 +21,8 @@ test('wildcards match as a shell has them', () => {
   assert.ok(matches('*', '.hidden', true));
   assert.ok(matches('.h*', '.hidden'));
   assert.deepEqual(expandBraces('a{b,c}d{e,f}'), ['abde', 'abdf', 'acde', 'acdf']);
+  assert.deepEqual(expandBraces('{a,{b,c}}x}{y'), ['ax}{y', 'bx}{y', 'ax}{y', 'cx}{y']);
+  assert.deepEqual(expandBraces('{a}{,b},{c'), ['{a},{c', '{a}b,{c']);
 });
 
 const text = fc.string({ unit: fc.constantFrom('a', 'b', '*', '?', '.', '-'), maxLength: 12 });
@@ -51,5 +53,6 @@ test('no pattern and no name take more than a moment', { timeout: 10_000 }, () =
   matches('a*'.repeat(2_000) + 'b', 'a'.repeat(255));
   matches('['.repeat(4_000), 'a'.repeat(255));
   expandBraces('{a,b}'.repeat(100));
+  expandBraces(`${'{a,b}'.repeat(6)}{${','.repeat(4_000)}`);
   assert.ok(performance.now() - started < 1_000);
 });

@@ -240,6 +240,26 @@ test('files: delete, rename, size and time', limits, async () => {
   assert.equal(deleted?.realPath, join(fixture.home, 'b.txt'));
 });
 
+test('what Limit forbids under one name is forbidden under its other names', limits, async () => {
+  const config = '<Limit SITE_CHMOD SITE_CHGRP MKD>\nDenyAll\n</Limit>\n';
+  await using fixture = await openFtpFixture({ config });
+  writeFileSync(join(fixture.home, 'a.txt'), '', { mode: 0o600 });
+  await play(
+    await fixture.login(),
+    `
+    > SITE CHMOD 0666 a.txt
+    550 a.txt: Permission denied
+    > MFF UNIX.mode=0666; a.txt
+    550 a.txt: Permission denied
+    > MFF UNIX.group=0; a.txt
+    550 a.txt: Permission denied
+    > XMKD new
+    550 new: Permission denied
+    `,
+  );
+  assert.equal(statSync(join(fixture.home, 'a.txt')).mode & 0o777, 0o600);
+});
+
 test('facts are changed by MFMT and MFF', limits, async () => {
   await using fixture = await open();
   await play(

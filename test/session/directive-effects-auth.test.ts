@@ -161,6 +161,7 @@ const LOGINS: readonly Login[] = [
   ['sized', 'alice', 'secret', '530 Login incorrect.'],
   ['noEmpty', 'alice', '', '501 Login incorrect.', "Refusing empty password from user 'alice'"],
   ['plain', 'alice', '', '530 Login incorrect.'],
+  ['plain', 'nobody-home', '', '530 Login incorrect.'],
   ['protocols', 'alice', 'secret', '530 Login incorrect.', 'ftp protocol denied by Protocols config'],
   ['filters', 'bert', 'secret', '230 User bert logged in'],
   ['filters', 'carl', 'secret', '530 Login incorrect.'],

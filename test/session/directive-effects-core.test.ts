@@ -1,14 +1,16 @@
 /** Directives of the server, its messages and its sections: each configuration line, and what a client then sees. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { connect as connectTcp, createServer, type AddressInfo, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setSocketSizes } from '../../src/util/socket-options.ts';
 import { PROFTPD_VERSION } from '../../src/version.ts';
 import { openFtpFixture, type FtpFixture, type FtpFixtureOptions } from '../support/ftp-session-fixture.ts';
-import type { FtpClient } from '../support/ftp-client.ts';
+import { FtpClient } from '../support/ftp-client.ts';
+import { BASE_CONFIG, startChildServer } from '../support/server.ts';
 import { socketOption } from '../support/socket-probe.ts';
 
 const limits = { timeout: 20_000 };
@@ -305,6 +307,31 @@ test('before login a user section says nothing, a class section does', limits, a
   assert.equal((await inside.connect()).greeting?.text, 'section');
 });
 
+const ANONYMOUS_VALUES: readonly (readonly [config: string, command: string, answer: RegExp])[] = [
+  ['HideUser ~', 'STAT pub', /^211-Status of pub:\n211 End of status$/],
+  ['DirFakeUser on nobody', 'STAT pub', /nobody/],
+  ['DisplayChdir note', 'CWD pub', /^250-from the note/],
+  ['DenyFilter pub', 'CWD pub', /^550 pub: Forbidden command argument/],
+  ['PathDenyFilter new', 'MKD pub/new', /^550 pub\/new: Forbidden filename/],
+  ['<Limit WRITE>\nDenyAll\n</Limit>', 'MKD pub/new', /^550 pub\/new: Permission denied/],
+  ['<Directory pub>\n<Limit CWD>\nDenyAll\n</Limit>\n</Directory>', 'CWD pub', /^550 /],
+  ['<Directory pub/*>\n<Limit MKD>\nDenyAll\n</Limit>\n</Directory>', 'MKD pub/new', /^550 /],
+  ['DisplayQuit note', 'QUIT', /^221-from the note/],
+  ['AllowForeignAddress on', 'PORT 127,0,0,9,200,1', /^200 /],
+];
+
+test('<Anonymous> has values of its own', limits, async () => {
+  for (const [config, command, answer] of ANONYMOUS_VALUES) {
+    await using fixture = await open(`<Anonymous BASE/public>\nUser ftp\n${config}\n</Anonymous>\n`);
+    mkdirSync(join(fixture.base, 'public/pub/inner'), { recursive: true });
+    for (const place of ['', 'pub'])
+      writeFileSync(join(fixture.base, 'public', place, 'note'), 'from the note\n');
+    const client = await fixture.connect();
+    assert.equal((await client.login('ftp', 'me@')).code, 230, config);
+    assert.match((await client.command(command)).lines.join('\n'), answer, `${config}: ${command}`);
+  }
+});
+
 test('AllowOverride decides whether .ftpaccess counts, per user too', limits, async () => {
   const denies = 'DenyAll\n';
   for (const [config, code] of [
@@ -357,6 +384,9 @@ test('Umask of a directory, with its second value for directories', limits, asyn
     }
   }
   assert.deepEqual(modes, ['640', '750', '600', '770', '664', '775']);
+  // Without a class chmod(1) leaves the bits of the mask alone.
+  assert.deepEqual(await codes(client, 'SITE CHMOD 600 other/new', 'SITE CHMOD +w other/new'), [200, 200]);
+  assert.equal((statSync(join(fixture.home, 'other/new')).mode & 0o777).toString(8), '620');
 });
 
 const FILTERS: readonly (readonly [config: string, command: string, answer: string])[] = [
@@ -430,3 +460,38 @@ test('ServerAdmin and ServerName where people read them', limits, async () => {
   assert.equal((await client.command('HELP')).lines.at(-1), '214 Direct comments to admin@example.org');
   assert.equal((await client.command('STAT')).text, "Status of 'Test'");
 });
+
+test('the process: RLimitOpenFiles, SetEnv TZ, TCPBacklog', onLinux, async (t) => {
+  const server = await startChildServer(
+    t,
+    `${BASE_CONFIG}RLimitOpenFiles 300 400\nSetEnv TZ Pacific/Honolulu\nTimesGMT off\nTCPBacklog 7\nLockgateWorkers 1\n`,
+  );
+  const limitsOfProcess = readFileSync(`/proc/${server.read('lockgate.pid').trim()}/limits`, 'utf8');
+  assert.match(limitsOfProcess, /^Max open files +300 +400 /m);
+  const recent = Date.now() - 40 * 86_400_000;
+  writeFileSync(join(server.homeOf('alice'), 'f'), 'x');
+  utimesSync(join(server.homeOf('alice'), 'f'), recent / 1000, recent / 1000);
+  const client = await FtpClient.connect({ port: server.port });
+  t.after(() => client.destroy());
+  await client.login('alice', 'secret');
+  const there = new Intl.DateTimeFormat('en-GB', {
+    timeZone: 'Pacific/Honolulu',
+    hour: '2-digit',
+    minute: '2-digit',
+  });
+  const { body } = await client.download('LIST');
+  assert.ok(body.toString().includes(` ${there.format(recent)} f\r\n`), body.toString());
+  const sockets = socketTable(server.port);
+  if (sockets === null) t.diagnostic('ss is not there: TCPBacklog was not looked at');
+  else assert.match(sockets, /^LISTEN +0 +7 /);
+});
+
+/** The listening socket as ss(8) shows it, its backlog in the third column; null without the program. */
+function socketTable(port: number): string | null {
+  try {
+    return execFileSync('ss', ['-Hltn', `sport = :${port}`], { encoding: 'utf8' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
+}

@@ -115,3 +115,22 @@ test('a server renegotiation falls due by time and the session goes on', options
   );
   client.destroy();
 });
+
+test('a password glued to its command is refused in clear and not logged', options, async () => {
+  const server = await start('TLSRequired on');
+  const client = await FtpClient.connect({ port: server.port });
+  assert.equal((await client.command('PASSsecret123')).code, 550);
+  assert.ok(server.log.includes('SSL/TLS required but absent on control channel, denying PASS command'));
+  assert.ok(!server.log.some((line) => line.includes('123')));
+  client.destroy();
+});
+
+test('a name given before AUTH has to be given again', options, async () => {
+  const server = await start('');
+  const client = await FtpClient.connect({ port: server.port });
+  assert.equal((await client.command('USER bob')).code, 331);
+  await client.authTls();
+  assert.equal((await client.command('PASS secret')).code, 503);
+  assert.equal((await client.login('bob', 'secret')).code, 230);
+  client.destroy();
+});

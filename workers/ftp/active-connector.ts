@@ -36,6 +36,8 @@ export function connectActive(options: ActiveConnectOptions): ActiveConnect {
       clearTimeout(timer);
       socket.off('error', onError);
       socket.off('close', onClose);
+      // As with passive ones: what breaks before a transfer looks at the socket shows as its state.
+      socket.on('error', () => socket.destroy());
       resolve(socket);
     });
   });

@@ -10,8 +10,8 @@ import type { ListFlags } from './wire/list-options.ts';
 
 /** Entries read from the disk in one go. */
 const BATCH = 256;
-/** Lines sorted in memory; a larger directory comes as sorted runs of this length. */
-const MAX_SORTED = 200_000;
+/** Lines sorted in memory, and in one go (some 0.1 s); a larger directory comes as sorted runs of this length. */
+const MAX_SORTED = 50_000;
 const MAX_DEPTH = 64;
 const MAX_DIRECTORIES = 100_000;
 const COLUMNS_WIDTH = 80;
@@ -69,9 +69,13 @@ export function* listTargets(
   matches: readonly GlobMatch[],
 ): Generator<string, ListingResult> {
   const writer = new ListingWriter(session, request);
-  const directories = request.flags.directoryItself
-    ? []
-    : matches.filter((match) => isDirectory(session, match));
+  const directories: GlobMatch[] = [];
+  if (!request.flags.directoryItself) {
+    for (const [index, match] of matches.entries()) {
+      if (isDirectory(session, match)) directories.push(match);
+      if (index % BATCH === BATCH - 1) yield '';
+    }
+  }
   const listsDirectory = new Set(directories);
   yield* writer.plainEntries(matches.filter((match) => !listsDirectory.has(match)));
   for (const match of directories) {
@@ -107,6 +111,8 @@ class ListingWriter {
   readonly #presenter: ListPresenter;
   #files = 0;
   #directories = 0;
+  /** Directories of -R that were seen and not listed yet, on all levels together: they are kept in memory. */
+  #waiting = 0;
   #wroteAny = false;
 
   constructor(session: FtpSession, request: ListingRequest) {
@@ -154,6 +160,7 @@ class ListingWriter {
     below.sort((a, b) => (a.shown < b.shown ? -1 : 1));
     for (const next of below) {
       if (this.isFull || this.#directories >= this.#limits.maxDirectories) return;
+      this.#waiting -= 1;
       const { dev, ino } = next.entry.stats;
       const identity = `${dev}:${ino}`;
       if (ancestors.includes(identity)) continue;
@@ -182,11 +189,12 @@ class ListingWriter {
         this.#files += 1;
         const path = join(place.path, entry.name);
         lines.push(this.#presenter.present(entry, this.#shownName(place.shown, entry), path));
-        if (below !== null && entry.stats.isDirectory() && below.length < MAX_DIRECTORIES) {
+        if (below !== null && entry.stats.isDirectory() && this.#waiting < MAX_DIRECTORIES) {
+          this.#waiting += 1;
           below.push({ shown: joinShown(place.shown, entry.name), path, entry });
         }
       }
-      const last = batch.length === 0 || this.isFull;
+      const last = cursor.ended || this.isFull;
       if (streams || last || lines.length >= MAX_SORTED) {
         yield streams ? plainText(lines) : this.#sortedText(lines);
         lines = [];

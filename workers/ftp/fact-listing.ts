@@ -69,10 +69,10 @@ export function* factListing(
   yield specialLine(session, presenter, parentOf(path), '..', 'pdir');
   for (;;) {
     const batch = cursor.next(BATCH);
-    if (batch.length === 0) return;
     let text = '';
     for (const entry of batch) text += `${presenter.line(entry, entry.name, null)}\r\n`;
     yield text;
+    if (cursor.ended) return;
   }
 }
 

@@ -2,6 +2,7 @@
  * One FTP session: the serial command loop, and how it ends. Its state stands in session-state.ts, policy in the
  * command rows and gates.ts, bytes in control-connection.ts, the login dialogue in login.ts.
  */
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { EndReason } from '../../src/actor/messages.ts';
 import { fullCommand } from '../../src/log/log-format.ts';
 import { setSocketSizes } from '../../src/util/socket-options.ts';
@@ -17,7 +18,7 @@ import { replyForFsError } from './reply-for-error.ts';
 import { lastReply, noteEnd, type Outcome } from './session-end.ts';
 import { noDetails, SessionState } from './session-state.ts';
 import { timeoutDirectives, timeoutReply, type TimeoutKind } from './timers.ts';
-import { foreignProtocol } from './wire/command-line.ts';
+import { foreignProtocol, loggedVerb } from './wire/command-line.ts';
 import { reply, type Reply } from './wire/reply.ts';
 
 /** CommandBufferSize: an over-long line costs the client this long, and the fourth in a row the session. */
@@ -25,6 +26,9 @@ const OVERLONG_DELAY_MS = 250;
 const OVERLONG_LIMIT = 4;
 /** How long an aborted transfer may take to say its 426 before the session ends without it. */
 const ABORT_TIMEOUT_MS = 5_000;
+
+/** Work on pipelined commands between two turns of the event loop. */
+const TURN_MS = 5;
 
 const GARBAGE_REPLY = reply(500, 'Invalid command: try being more creative');
 
@@ -56,7 +60,11 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
 
   override reply(value: Reply): Promise<boolean> {
     if (this.#muted) return Promise.resolve(false);
-    this.context.log.trace('response', 7, () => `sending response '${value.code} ${value.text}'`);
+    this.context.log.trace(
+      'response',
+      7,
+      () => `sending response '${value.code} ${withoutPassword(value.text)}'`,
+    );
     return this.control.send(value);
   }
 
@@ -114,7 +122,14 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
       this.control.attach(socket);
     }
     await this.reply(await greeting(this));
+    let turnStart = performance.now();
     while (this.#outcome === null) {
+      // Between commands that wait in memory nothing is awaited but promises, which let no other session have its turn.
+      if (performance.now() - turnStart > TURN_MS) {
+        await nextTurn();
+        turnStart = performance.now();
+        continue;
+      }
       const input = this.control.next();
       if (input !== null) {
         this.#serving = this.#serve(input);
@@ -127,6 +142,7 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
         this.#finish({ reason: 'peer-closed', detail: null });
       } else {
         await this.control.activity();
+        turnStart = performance.now();
       }
     }
   }
@@ -330,12 +346,12 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
   }
 }
 
+/** A reply repeats an unknown verb, and `PASSsecret` is one. */
+function withoutPassword(text: string): string {
+  return text.replace(/^PASS\S+/, 'PASS');
+}
+
 function tracedCommand(command: FtpCommand | null, { verb, argument }: ReceivedCommand): string {
   const known = command === null ? loggedVerb(verb) : verb;
   return fullCommand({ verb: known, argument, classes: command?.logClasses ?? [] });
-}
-
-/** PASS with the blank forgotten: the password stands in the verb. */
-function loggedVerb(unknown: string): string {
-  return unknown.startsWith('PASS') ? 'PASS' : unknown;
 }

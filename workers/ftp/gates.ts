@@ -12,7 +12,7 @@ import { inLimitAll, limitGroupsOf } from '../../src/config/limit-groups.ts';
 import type { Filter } from '../../src/config/server-config.ts';
 import type { FtpCommand } from './command.ts';
 import type { FtpSession } from './session-types.ts';
-import { splitWords } from './wire/command-line.ts';
+import { loggedVerb, splitWords } from './wire/command-line.ts';
 import { reply, type Reply } from './wire/reply.ts';
 
 /** A command line that named a verb. */
@@ -48,7 +48,7 @@ export function passGates(session: FtpSession, received: ReceivedCommand): GateR
   const command = found !== null && tlsVerbs.has(verb) && !session.protection.enabled ? null : found;
   const tlsRefusal = session.protection.refuse(
     command,
-    verb,
+    command === null ? loggedVerb(verb) : verb,
     session.login.kind === 'logged-in' ? session.vfs.cwd : null,
   );
   if (tlsRefusal !== null) return { kind: 'refused', command, reply: tlsRefusal };

@@ -83,9 +83,8 @@ function* batches(session: FtpSession, path: string, command: string): Generator
   if (cursor === null) return;
   try {
     for (;;) {
-      const entries = cursor.next(BATCH);
-      if (entries.length === 0) return;
-      yield entries;
+      yield cursor.next(BATCH);
+      if (cursor.ended) return;
     }
   } finally {
     cursor.close();

@@ -49,7 +49,10 @@ function fileReason(error: FsError): { readonly code: number; readonly text: str
     case 'stale':
     case 'timed-out':
       return { code: 450, text: 'Link to file server lost' };
-    default:
+    case 'other':
       return { code: 426, text: CLOSED };
+    // Of the file's name rather than its bytes: it was taken, forbidden or removed while the transfer ran.
+    default:
+      return { code: 451, text: textForFsError(error) };
   }
 }

@@ -195,9 +195,13 @@ export class DirectUploadPump {
     else resolve();
   }
 
-  /** The socket has ended or is destroyed, so it reads into none of them again. */
+  /**
+   * A socket that has ended reads no more. A TLS socket destroyed from inside a read still delivers the records that
+   * came with it, so its last buffer is left to the collector: in the pool another session would find it.
+   */
   #releaseBuffers(): void {
-    const buffers = [this.#filling, ...this.#full.map(({ buffer }) => buffer), ...this.#free];
+    const buffers = [...this.#full.map(({ buffer }) => buffer), ...this.#free];
+    if (this.#ended) buffers.push(this.#filling);
     this.#full.length = 0;
     this.#free.length = 0;
     for (const buffer of buffers) releaseBuffer(buffer);

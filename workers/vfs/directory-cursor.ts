@@ -56,12 +56,17 @@ class LocalDirectoryCursor implements DirectoryCursor {
     this.#showSymlinks = showSymlinks;
   }
 
+  get ended(): boolean {
+    return this.#state !== 'reading';
+  }
+
   next(count: number): DirectoryEntry[] {
     if (this.#state === 'closed') throw new FsError('other', { detail: 'the listing is closed' });
     const entries: DirectoryEntry[] = [];
     if (this.#state === 'ended') return entries;
     return this.#files.run(() => {
-      while (entries.length < count) {
+      // Counted by names looked at: a directory full of hidden ones must not be read in one go.
+      for (let looked = 0; looked < count; looked += 1) {
         const found = this.#directory.readSync();
         if (found === null) {
           this.#state = 'ended';

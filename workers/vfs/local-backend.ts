@@ -8,21 +8,23 @@ import {
   linkSync,
   lstatSync,
   openSync,
+  read,
   readSync,
   renameSync,
   unlinkSync,
+  write,
   writeSync,
   type Stats,
 } from 'node:fs';
+import { promisify } from 'node:util';
 import { errnoName, native } from '../../src/util/native.ts';
 import { errnoOf, fsErrorOf } from './errno-mapping.ts';
-import { FsError } from './fs-error.ts';
 import type { Pinned } from './root-jail.ts';
 import { temporaryName } from './temporary-name.ts';
 
 const COPY_CHUNK = 1024 * 1024;
 
-/** A move between file systems copies in this thread, which serves others too: beyond this it is refused. */
+/** A move between file systems copies while the client waits for its reply: beyond this it is refused. */
 export const CROSS_DEVICE_LIMIT = 256 * COPY_CHUNK;
 
 /** An entry by the directory that holds it. */
@@ -56,47 +58,69 @@ function moveByLink(from: string, to: string): void {
   unlinkSync(from);
 }
 
-/** Renames, replacing or not; a regular file may also move to another file system. */
+/** Renames, replacing or not. EXDEV between file systems: see `openMove`. */
 export function moveEntry(from: Entry, to: Entry, replace: boolean): void {
-  try {
-    if (replace) renameSync(from.path, to.path);
-    else moveWithoutReplacing(from.path, to.path);
-  } catch (error) {
-    if (errnoOf(error) !== 'EXDEV') throw error;
-    moveAcrossFileSystems(from, to, replace);
-  }
+  if (replace) renameSync(from.path, to.path);
+  else moveWithoutReplacing(from.path, to.path);
 }
 
-/** Copies beside the destination, renames the copy, removes the source: the destination is whole or absent. */
-function moveAcrossFileSystems(from: Entry, to: Entry, replace: boolean): void {
+/** A move between file systems whose files are open; `copy` may run without the user's rights, the rest may not. */
+export interface OpenMove {
+  copy(): Promise<void>;
+  /** Renames the copy and removes the source: the destination is whole or absent. */
+  finish(replace: boolean): void;
+  /** Call once, whatever happened. */
+  close(): void;
+}
+
+/** For a regular file; everything else, and what is too large to be copied, is EXDEV. */
+export function openMove(from: Entry, to: Entry): OpenMove {
   const stats = lstatSync(from.path);
-  if (!stats.isFile() || stats.size > CROSS_DEVICE_LIMIT)
-    throw new FsError('cross-device', { errno: 'EXDEV' });
+  if (!stats.isFile() || stats.size > CROSS_DEVICE_LIMIT) throw fsErrorOf('EXDEV');
   const temporary = `${to.directory.path}/${temporaryName(to.name)}`;
   const source = openSync(from.path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+  let target: number;
   try {
-    copyInto(source, temporary, stats);
-    if (replace) renameSync(temporary, to.path);
-    else moveWithoutReplacing(temporary, to.path);
+    target = openSync(temporary, flags, 0o600);
   } catch (error) {
-    removeIfThere(temporary);
-    throw error;
-  } finally {
     closeSync(source);
+    throw error;
   }
-  unlinkSync(from.path);
+  return {
+    copy: () => copyInTurns(source, target, CROSS_DEVICE_LIMIT),
+    finish(replace) {
+      const now = lstatSync(from.path);
+      const changed = now.ino !== stats.ino || now.dev !== stats.dev || now.mtimeMs !== stats.mtimeMs;
+      // Somebody else's file by now, or one that is being written: what was copied is not what would be removed.
+      if (changed || now.size !== stats.size) throw fsErrorOf('EBUSY');
+      keepOwner(target, stats);
+      fchmodSync(target, stats.mode & 0o777);
+      futimesSync(target, stats.atime, stats.mtime);
+      moveEntry({ ...to, path: temporary }, to, replace);
+      unlinkSync(from.path);
+    },
+    close() {
+      closeSync(source);
+      closeSync(target);
+      removeIfThere(temporary);
+    },
+  };
 }
 
-function copyInto(source: number, temporary: string, stats: Stats): void {
-  const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
-  const copy = openSync(temporary, flags, 0o600);
-  try {
-    copyBytes(source, copy, CROSS_DEVICE_LIMIT);
-    keepOwner(copy, stats);
-    fchmodSync(copy, stats.mode & 0o777);
-    futimesSync(copy, stats.atime, stats.mtime);
-  } finally {
-    closeSync(copy);
+const readAsync = promisify(read);
+const writeAsync = promisify(write);
+
+/** Like `copyBytes`, with other work of this thread between the pieces. */
+async function copyInTurns(source: number, target: number, limit: number): Promise<void> {
+  const buffer = Buffer.allocUnsafeSlow(COPY_CHUNK);
+  for (let total = 0; ;) {
+    const { bytesRead } = await readAsync(source, buffer, 0, buffer.length, null);
+    if (bytesRead === 0) return;
+    total += bytesRead;
+    if (total > limit) throw fsErrorOf('EFBIG');
+    for (let written = 0; written < bytesRead;)
+      written += (await writeAsync(target, buffer, written, bytesRead - written, null)).bytesWritten;
   }
 }
 

@@ -44,8 +44,13 @@ export interface DirectoryEntry {
 
 /** Reads a directory in batches so that 100,000 entries neither block the actor nor fill its memory. */
 export interface DirectoryCursor {
-  /** Up to `count` entries in directory order; an empty array at the end. Unreadable entries are skipped. */
+  /**
+   * Looks at the next `count` names in directory order and gives those that are to be seen, which may be none of them.
+   * Unreadable entries are skipped.
+   */
   next(count: number): DirectoryEntry[];
+  /** Nothing more will come. */
+  readonly ended: boolean;
   close(): void;
 }
 
@@ -111,7 +116,10 @@ export interface VirtualFileSystem {
   makeDirectory(path: VirtualPath, command: string): void;
   removeDirectory(path: VirtualPath, command: string): void;
   removeFile(path: VirtualPath, command: string): void;
+  /** `cross-device` where the two are on different file systems: then `moveByCopy` may do it. */
   rename(from: VirtualPath, to: VirtualPath, command: string): void;
+  /** Moves one regular file between file systems. */
+  moveByCopy(from: VirtualPath, to: VirtualPath, command: string): Promise<void>;
   changeMode(path: VirtualPath, mode: number, command: string): void;
   changeGroup(path: VirtualPath, gid: number, command: string): void;
   changeOwner(path: VirtualPath, uid: number, gid: number, command: string): void;

@@ -161,9 +161,14 @@ function openTemporary(place: Place, mayFail: boolean): Temporary | null {
 function create(place: Place): number {
   const mode = 0o666 & ~place.config.settings.umask.file;
   const descriptor = openSync(place.path, CREATE_FLAGS, mode);
-  // The process's own umask is not the session's.
-  if ((fstatSync(descriptor).mode & 0o777) !== mode) fchmodSync(descriptor, mode);
-  return descriptor;
+  try {
+    // The process's own umask is not the session's.
+    if ((fstatSync(descriptor).mode & 0o777) !== mode) fchmodSync(descriptor, mode);
+    return descriptor;
+  } catch (error) {
+    closeSync(descriptor);
+    throw error;
+  }
 }
 
 /** Opens the pinned object itself, whatever its name stands for by now. */

@@ -19,10 +19,10 @@ import type { EffectiveConfig, PathConfig } from '../../src/config/effective-con
 import type { Settings } from '../../src/config/server-config.ts';
 import { describeEntry, openDirectoryCursor } from './directory-cursor.ts';
 import { applyOwner } from './entry-owner.ts';
-import { errnoOf } from './errno-mapping.ts';
+import { errnoOf, toFsError } from './errno-mapping.ts';
 import { FsError, type FsErrorCode } from './fs-error.ts';
 import type { Rights } from './identity.ts';
-import { moveEntry } from './local-backend.ts';
+import { moveEntry, openMove } from './local-backend.ts';
 import type { JailKind, Pinned } from './root-jail.ts';
 import { SessionFiles, type Place } from './session-files.ts';
 import type {
@@ -174,18 +174,39 @@ class LocalFileSystem implements VirtualFileSystem {
 
   rename(from: VirtualPath, to: VirtualPath, command: string): void {
     this.#files.run(() => {
-      using source = this.#files.locateForChange(from, command === 'RNTO' ? 'RNFR' : command);
-      using target = this.#files.locateForChange(to, command);
-      removable(source);
-      removable(target);
-      const replace = target.config.settings.allowOverwrite;
-      try {
-        moveEntry(source, target, replace);
-      } catch (error) {
-        if (!replace && errnoOf(error) === 'EEXIST') throw new FsError('rename-denied', { errno: 'EEXIST' });
-        throw error;
-      }
+      using held = new DisposableStack();
+      const { source, target } = this.#renamed(from, to, command, held);
+      renaming(target, (replace) => moveEntry(source, target, replace));
     });
+  }
+
+  async moveByCopy(from: VirtualPath, to: VirtualPath, command: string): Promise<void> {
+    using held = new DisposableStack();
+    const { move, target } = this.#files.run(() => {
+      const renamed = this.#renamed(from, to, command, held);
+      return { move: openMove(renamed.source, renamed.target), target: renamed.target };
+    });
+    try {
+      await move.copy().catch((error: unknown) => {
+        throw toFsError(error);
+      });
+      this.#files.run(() => renaming(target, (replace) => move.finish(replace)));
+    } finally {
+      this.#files.run(() => move.close());
+    }
+  }
+
+  #renamed(
+    from: VirtualPath,
+    to: VirtualPath,
+    command: string,
+    held: DisposableStack,
+  ): { readonly source: Place; readonly target: Place } {
+    const source = held.use(this.#files.locateForChange(from, command === 'RNTO' ? 'RNFR' : command));
+    const target = held.use(this.#files.locateForChange(to, command));
+    removable(source);
+    removable(target);
+    return { source, target };
   }
 
   changeMode(path: VirtualPath, mode: number, command: string): void {
@@ -263,6 +284,17 @@ class LocalFileSystem implements VirtualFileSystem {
       using target = this.#files.follow(place, command);
       act(target);
     });
+  }
+}
+
+/** AllowOverwrite of the destination; without it a name that is taken refuses the rename. */
+function renaming(target: Place, act: (replace: boolean) => void): void {
+  const replace = target.config.settings.allowOverwrite;
+  try {
+    act(replace);
+  } catch (error) {
+    if (!replace && errnoOf(error) === 'EEXIST') throw new FsError('rename-denied', { errno: 'EEXIST' });
+    throw error;
   }
 }
 

@@ -131,7 +131,7 @@ export const CORE_FILES: readonly DirectiveRow[] = [
     syntax: 'UserOwner name',
     defaultText: 'none',
     parse: oneName,
-    summary: 'Owner of new files and directories.',
+    summary: 'Owner of new files and directories; without effect in .ftpaccess, which users write.',
   }),
   works({
     name: 'GroupOwner',

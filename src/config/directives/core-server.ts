@@ -55,6 +55,9 @@ function readKeepAlive(value: string, result: DraftSocketOptions): void {
 
 function warnSocketOptions(input: ParseInput): string | null {
   const sized = input.args.some((word) => /^(?:maxseg|rcvbuf|sndbuf)$/i.test(word));
+  if (input.context === 'V' && input.args.some((word) => /^reuseport$/i.test(word))) {
+    return 'reuseport counts in the main server only, for all listeners';
+  }
   return sized && !canSetSocketSizes ? 'maxseg, rcvbuf and sndbuf have no effect on this platform' : null;
 }
 

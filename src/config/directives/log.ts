@@ -117,7 +117,7 @@ export const LOG: readonly DirectiveRow[] = [
   works({
     name: 'Trace',
     key: 'trace',
-    merge: 'replace',
+    merge: 'append',
     module: 'mod_core',
     contexts: SVG,
     syntax: 'Trace channel[,channel]:level|min-max ...',

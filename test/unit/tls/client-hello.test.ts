@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { PassThrough } from 'node:stream';
 import { test } from 'node:test';
 import { recordClientHello } from '../../support/client-hello.ts';
 import { offersSession, parseClientHello, type ClientHello } from '../../../workers/ftp/tls/client-hello.ts';
+import { peekClientHello } from '../../../workers/ftp/tls/hello-peek.ts';
 
 function read(bytes: Buffer): ClientHello {
   const result = parseClientHello(bytes);
@@ -30,7 +32,9 @@ test('a TLS 1.2 hello asks for a ticket and offers no session', { timeout: 10_00
 test('every prefix of a hello is incomplete, never wrong', { timeout: 10_000 }, async () => {
   const bytes = await recordClientHello({ servername: 'a.example' });
   for (let length = 0; length < bytes.length; length += 1) {
-    assert.equal(parseClientHello(bytes.subarray(0, length)).kind, 'incomplete', `after ${length} bytes`);
+    const result = parseClientHello(bytes.subarray(0, length));
+    assert.ok(result.kind === 'incomplete', `after ${length} bytes`);
+    assert.ok(result.missing > 0 && result.missing <= bytes.length - length, `after ${length} bytes`);
   }
 });
 
@@ -61,4 +65,18 @@ test('lengths that point outside the message are refused', () => {
   body[34] = 33;
   const header = Buffer.from([22, 3, 1, 0, body.length + 4, 1, 0, 0, body.length]);
   assert.equal(parseClientHello(Buffer.concat([header, body])).kind, 'not-a-hello');
+});
+
+test('a hello in records of one byte costs its sender more than us', { timeout: 20_000 }, async () => {
+  const socket = new PassThrough();
+  const peeked = peekClientHello(socket, AbortSignal.timeout(15_000));
+  const start = performance.now();
+  // A hello of 60,000 bytes, in as many pieces as fit into what is read of one.
+  const first = [1, 0, 60_000 >> 8, 60_000 & 255];
+  for (let index = 0; index < 23_000; index += 1) {
+    socket.write(Buffer.from([22, 3, 1, 0, 1, first[index] ?? 0]));
+    if (index % 100 === 0) await new Promise(setImmediate);
+  }
+  assert.deepEqual(await peeked, { kind: 'ready', hello: null });
+  assert.ok(performance.now() - start < 2_000, `${performance.now() - start} ms`);
 });

@@ -26,7 +26,8 @@ test(
     const cursor = files.vfs.openDirectory(files.vfs.resolve('/d'), 'LIST');
     const before = process.memoryUsage().heapUsed;
     let most = 0;
-    for (let batch = cursor.next(BATCH); batch.length > 0; batch = cursor.next(BATCH)) {
+    while (!cursor.ended) {
+      const batch = cursor.next(BATCH);
       assert.ok(batch.length <= BATCH);
       for (const { name } of batch) seen[Number(name)] = (seen[Number(name)] ?? 0) + 1;
       most = Math.max(most, process.memoryUsage().heapUsed - before);
@@ -57,4 +58,17 @@ test('an entry that vanishes between reading and looking is skipped', () => {
   assert.ok(first !== undefined);
   assert.deepEqual(cursor.next(10), []);
   cursor.close();
+});
+
+test('one step looks at a bounded number of names, hidden ones included', () => {
+  const hideFiles = [{ value: { pattern: /^hidden/, negate: false } }];
+  using files = openVfsFixture({ settings: { hideFiles } });
+  for (let i = 0; i < 50; i++) fs.writeFileSync(join(files.root, `hidden${i}`), '');
+  fs.writeFileSync(join(files.root, 'seen'), '');
+  const cursor = files.vfs.openDirectory(files.vfs.resolve('/'), 'LIST');
+  const found: string[] = [];
+  let steps = 0;
+  for (; !cursor.ended; steps += 1) found.push(...cursor.next(10).map((entry) => entry.name));
+  cursor.close();
+  assert.deepEqual([found, steps], [['seen'], 6]);
 });

@@ -17,8 +17,7 @@ function failsWith(code: FsErrorCode): (error: unknown) => boolean {
 function names(vfs: VirtualFileSystem, path: string): string[] {
   const cursor = vfs.openDirectory(vfs.resolve(path), 'LIST');
   const found: string[] = [];
-  for (let batch = cursor.next(7); batch.length > 0; batch = cursor.next(7))
-    found.push(...batch.map((entry) => entry.name));
+  while (!cursor.ended) found.push(...cursor.next(7).map((entry) => entry.name));
   cursor.close();
   return found.sort();
 }

@@ -84,16 +84,32 @@ function parseChange(session: FtpSession, fact: string): FactChange | Reply {
     case 'unix.mode': {
       if (!/^[0-7]{3,4}$/.test(value)) return reply(501, `MFF: invalid fact value '${fact}'`);
       const mode = Number.parseInt(value, 8);
-      return { name: 'UNIX.mode', value, apply: ({ vfs }, path) => vfs.changeMode(path, mode, 'MFF') };
+      return {
+        name: 'UNIX.mode',
+        value,
+        apply: alsoLimitedBy('SITE_CHMOD', ({ vfs }, path) => vfs.changeMode(path, mode, 'MFF')),
+      };
     }
     case 'unix.group': {
       const gid = /^\d{1,10}$/.test(value) ? Number(value) : session.vfs.owners.gidOf(value);
       if (gid === null) return reply(501, `MFF: invalid fact value '${fact}'`);
-      return { name: 'UNIX.group', value, apply: ({ vfs }, path) => vfs.changeGroup(path, gid, 'MFF') };
+      return {
+        name: 'UNIX.group',
+        value,
+        apply: alsoLimitedBy('SITE_CHGRP', ({ vfs }, path) => vfs.changeGroup(path, gid, 'MFF')),
+      };
     }
     default:
       return reply(504, `MFF: unsupported fact '${name}'`);
   }
+}
+
+/** `<Limit SITE_CHMOD>` is how people forbid new modes: another name for the same change must not lead around it. */
+function alsoLimitedBy(command: string, apply: FactChange['apply']): FactChange['apply'] {
+  return (session, path) => {
+    session.vfs.stat(path, command);
+    apply(session, path);
+  };
 }
 
 export const factCommands: readonly FtpCommand[] = [

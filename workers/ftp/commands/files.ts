@@ -3,6 +3,7 @@ import type { FtpCommand } from '../command.ts';
 import type { FtpSession } from '../session-types.ts';
 import { formatTimeVal } from '../time-val.ts';
 import { reply, type Reply } from '../wire/reply.ts';
+import { FsError } from '../../vfs/fs-error.ts';
 import type { VirtualPath } from '../../vfs/types.ts';
 import { commandRow } from './row.ts';
 
@@ -47,13 +48,19 @@ function renameFrom(session: FtpSession, argument: string): Reply {
   return reply(350, 'File or directory exists, ready for destination name');
 }
 
-function renameTo(session: FtpSession, argument: string): Reply {
+async function renameTo(session: FtpSession, argument: string): Promise<Reply> {
   const from = session.renameFrom;
   session.renameFrom = null;
   if (from === null) return reply(503, 'Bad sequence of commands');
   if (argument === '') return NO_ARGUMENT;
   session.logged.renameFrom = session.vfs.realPath(from);
-  session.vfs.rename(from, notedPath(session, argument), 'RNTO');
+  const to = notedPath(session, argument);
+  try {
+    session.vfs.rename(from, to, 'RNTO');
+  } catch (error) {
+    if (!(error instanceof FsError) || error.code !== 'cross-device') throw error;
+    await session.vfs.moveByCopy(from, to, 'RNTO');
+  }
   return reply(250, 'Rename successful');
 }
 

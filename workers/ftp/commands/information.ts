@@ -136,7 +136,7 @@ function compareText(a: string, b: string): number {
   return a < b ? -1 : 1;
 }
 
-function status(session: FtpSession, argument: string): Reply {
+function status(session: FtpSession, argument: string): Reply | Promise<Reply> {
   if (argument !== '') return listToControl(session, argument);
   return {
     code: 211,

@@ -147,11 +147,15 @@ function* nothing(): Generator<string, void> {
 }
 
 /** Runs a generator to its end in slices, so that a large directory does not stop other sessions. */
-async function runSliced<Result>(steps: Generator<string, Result>): Promise<Result> {
+async function runSliced<Result>(
+  steps: Generator<string, Result>,
+  take?: (piece: string) => void,
+): Promise<Result> {
   let sliceStart = performance.now();
   for (;;) {
     const step = steps.next();
     if (step.done === true) return step.value;
+    take?.(step.value);
     if (performance.now() - sliceStart > 5) {
       await nextTurn();
       sliceStart = performance.now();
@@ -254,7 +258,7 @@ function noteLogged(session: FtpSession, argument: string): void {
 const MAX_STATUS_LINES = 10_000;
 
 /** STAT path: the listing on the control connection, 211; 450 when there is nothing to list. */
-export function listToControl(session: FtpSession, argument: string): Reply {
+export async function listToControl(session: FtpSession, argument: string): Promise<Reply> {
   const request = requestFor(session, 'STAT', argument);
   const name = request.path === '' ? '.' : request.path;
   noteLogged(session, name);
@@ -262,14 +266,11 @@ export function listToControl(session: FtpSession, argument: string): Reply {
     ...request,
     settings: { ...request.settings, listOptions: boundedOptions(request.settings) },
   };
-  const pieces = listing(session, limited);
   let text = '';
-  let step = pieces.next();
-  while (step.done !== true) {
-    text += step.value;
-    step = pieces.next();
-  }
-  if (step.value.kind === 'absent') return reply(450, `${name}: ${textForFsError(step.value.error)}`);
+  const result = await runSliced(listing(session, limited), (piece) => {
+    text += piece;
+  });
+  if (result.kind === 'absent') return reply(450, `${name}: ${textForFsError(result.error)}`);
   const body = text.split('\r\n');
   if (body.at(-1) === '') body.pop();
   return { code: 211, text: `Status of ${name}:`, body, end: 'End of status' };

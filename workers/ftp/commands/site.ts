@@ -45,7 +45,8 @@ function changeMode(session: FtpSession, argument: string): Reply {
   if (!isMode(parts.word)) return reply(550, `'${parts.word}': invalid mode`);
   return onPath(session, parts.rest, 'CHMOD', (path) => {
     const stats = session.vfs.stat(path, 'SITE_CHMOD');
-    const mode = changedMode(parts.word, stats.mode, stats.isDirectory(), session.settings.umask.file);
+    const { umask } = session.vfs.configFor(path).settings;
+    const mode = changedMode(parts.word, stats.mode, stats.isDirectory(), umask.file);
     if (mode !== null) session.vfs.changeMode(path, mode, 'SITE_CHMOD');
   });
 }

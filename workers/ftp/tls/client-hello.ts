@@ -21,7 +21,8 @@ export interface ClientHello {
 }
 
 export type ClientHelloResult =
-  | { readonly kind: 'incomplete' }
+  /** At least so many bytes more: nobody has to look again at every byte of a hello that comes in drops. */
+  | { readonly kind: 'incomplete'; readonly missing: number }
   /** Other than a TLS handshake record, or one that cannot be read: OpenSSL is to say what is wrong with it. */
   | { readonly kind: 'not-a-hello' }
   | { readonly kind: 'hello'; readonly hello: ClientHello };
@@ -54,7 +55,7 @@ export function parseClientHello(received: Buffer): ClientHelloResult {
   while (collected < needed) {
     const header = recordAt(received, at);
     if (header !== 'incomplete' && header === 'bad') return { kind: 'not-a-hello' };
-    if (header === 'incomplete') return { kind: 'incomplete' };
+    if (header === 'incomplete') return { kind: 'incomplete', missing: needed - collected };
     const end = at + RECORD_HEADER + header.length;
     const fragment = received.subarray(at + RECORD_HEADER, Math.min(end, received.length));
     fragments.push(fragment);
@@ -65,7 +66,8 @@ export function parseClientHello(received: Buffer): ClientHelloResult {
       needed = HANDSHAKE_HEADER + start.readUIntBE(1, 3);
       if (needed > MAX_HELLO_BYTES) return { kind: 'not-a-hello' };
     }
-    if (collected < needed && end > received.length) return { kind: 'incomplete' };
+    if (collected < needed && end > received.length)
+      return { kind: 'incomplete', missing: needed - collected };
     at = end;
   }
   const hello = parseBody(Buffer.concat(fragments).subarray(HANDSHAKE_HEADER, needed));

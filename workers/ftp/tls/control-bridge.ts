@@ -148,7 +148,7 @@ class ClearChannel extends Duplex {
     socket.on('data', (chunk: Buffer) => this.#receive(chunk));
     socket.once('end', () => this.push(null));
     socket.once('close', () => this.destroy());
-    socket.on('error', (error) => this.destroy(error));
+    socket.on('error', () => this.destroy());
   }
 
   #receive(chunk: Buffer): void {
@@ -161,7 +161,8 @@ class ClearChannel extends Duplex {
     const records = this.#records.consume(chunk, isRecordType);
     this.#lateBytesLeft -= records;
     if (this.#lateBytesLeft < 0) {
-      this.destroy(new Error('too many TLS records after CCC'));
+      // Without an error: nobody listens yet while close_notify leaves, and the end of the stream says enough.
+      this.destroy();
       return Buffer.alloc(0);
     }
     if (records < chunk.length) this.#lateBytesLeft = null;

@@ -14,6 +14,7 @@ export function peekClientHello(socket: Duplex, signal: AbortSignal): Promise<Pe
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    let wanted = 0;
     const settle = (outcome: PeekOutcome): void => {
       socket.off('data', onData);
       socket.off('end', onEnd);
@@ -27,10 +28,12 @@ export function peekClientHello(socket: Duplex, signal: AbortSignal): Promise<Pe
     const onData = (chunk: Buffer): void => {
       chunks.push(chunk);
       size += chunk.length;
+      if (size < wanted) return;
       const result = parseClientHello(chunks.length === 1 ? chunk : Buffer.concat(chunks, size));
       if (result.kind === 'hello') settle({ kind: 'ready', hello: result.hello });
       else if (result.kind === 'not-a-hello' || size > MAX_HELLO_BYTES)
         settle({ kind: 'ready', hello: null });
+      else wanted = size + result.missing;
     };
     const onEnd = (): void => settle({ kind: 'ended' });
     const onError = (error: Error): void => settle({ kind: 'failed', error });

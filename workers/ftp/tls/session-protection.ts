@@ -167,6 +167,8 @@ class TlsProtection implements SessionProtection {
     }
     const { control } = result;
     this.#control = { kind: 'tls', control };
+    // RFC 2228, section 3 (AUTH): who gave a name in clear gives it again; the handshake may have changed the host, too.
+    if (session.login.kind === 'user-given') session.setLogin({ kind: 'new' });
     if (control.config !== null) session.useConfig(control.config);
     this.#watchRenegotiation(control);
     this.#log(controlAcceptedLine(negotiated(control.stream)));

@@ -40,6 +40,11 @@ export function parseCommandLine(line: Buffer): CommandLine {
   };
 }
 
+/** PASS with the blank forgotten: the password stands in the verb. */
+export function loggedVerb(unknown: string): string {
+  return unknown.startsWith('PASS') ? 'PASS' : unknown;
+}
+
 /** The words of an argument that is a list of parameters; empty for an empty one. */
 export function splitWords(argument: string): string[] {
   return argument.split(' ').filter((word) => word !== '');

@@ -136,11 +136,26 @@ export function expandBraces(pattern: string): string[] {
   }
 }
 
-/** Innermost first brace group; a pattern without one comes back as it is. */
+/** Innermost first brace group; a pattern without one comes back as it is. One pass: patterns come from clients. */
 function expandFirst(pattern: string): string[] {
-  const match = /\{([^{}]*,[^{}]*)\}/.exec(pattern);
-  if (match === null) return [pattern];
-  const before = pattern.slice(0, match.index);
-  const after = pattern.slice(match.index + match[0].length);
-  return (match[1] ?? '').split(',').map((alternative) => before + alternative + after);
+  let open = -1;
+  let hasComma = false;
+  for (let index = 0; index < pattern.length; index += 1) {
+    const character = pattern[index];
+    if (character === '{') {
+      open = index;
+      hasComma = false;
+    } else if (character === ',') {
+      hasComma = true;
+    } else if (character === '}') {
+      if (open >= 0 && hasComma) {
+        const before = pattern.slice(0, open);
+        const after = pattern.slice(index + 1);
+        const alternatives = pattern.slice(open + 1, index).split(',');
+        return alternatives.map((alternative) => before + alternative + after);
+      }
+      open = -1;
+    }
+  }
+  return [pattern];
 }
