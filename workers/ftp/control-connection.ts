@@ -53,6 +53,8 @@ export class SocketControlConnection implements ControlConnection {
     this.#stream = socket;
     this.#queue = new CommandQueue(commandBufferSize);
     this.#events = events;
+    // A socket that closed before this says so no more.
+    this.#ended = socket.destroyed;
     socket.on('error', this.#onError);
     socket.once('close', this.#onEnd);
   }

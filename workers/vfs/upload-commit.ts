@@ -190,7 +190,12 @@ export class UploadBeside extends OpenedUpload {
   #dress(): void {
     const { existing } = this;
     if (existing === null) {
-      fchmodSync(this.descriptor, 0o666 & ~this.place.config.settings.umask.file);
+      try {
+        fchmodSync(this.descriptor, 0o666 & ~this.place.config.settings.umask.file);
+      } catch (error) {
+        // File systems without permissions (vfat) know only one mode, and say so.
+        if (errnoOf(error) !== 'EPERM') throw error;
+      }
       return;
     }
     const own = fstatSync(this.descriptor);
