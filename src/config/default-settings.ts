@@ -192,7 +192,7 @@ export const DEFAULT_SETTINGS: Settings = freezeDeep<Settings>({
   tlsPassPhraseProvider: null,
   // --- ours: the actors ---
   workers: Math.max(1, availableParallelism()),
-  transferBufferSize: 256 * 1024,
+  transferBufferSize: 512 * 1024,
 });
 
 function freezeDeep<T>(value: T): T {

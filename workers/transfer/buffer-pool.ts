@@ -1,4 +1,4 @@
-/** Large transfer buffers of this worker, reused across sessions: allocating 256 KiB per file costs more than moving 4 KiB. */
+/** Large transfer buffers of this worker, reused across sessions: allocating one per file costs more than moving 4 KiB. */
 
 /** Bytes kept for reuse per worker; what is beyond goes back to the system. */
 const MAX_POOLED_BYTES = 32 * 1024 * 1024;

@@ -221,7 +221,7 @@ export const SMALL: readonly DirectiveRow[] = [
     module: 'mod_lockgate',
     contexts: SVG,
     syntax: 'LockgateTransferBuffer number [B|Kb|Mb]',
-    defaultText: '256 Kb',
+    defaultText: '512 Kb',
     parse: bufferSize,
     summary: 'Size of each of the buffers of a transfer, 4 Kb to 16 Mb.',
   }),
