@@ -1,8 +1,7 @@
 /** Acceptance scenarios 72-82: passive ports and addresses behind NAT, CCC, transfers between two servers, broken handshakes. */
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
-import { createServer as createTcpServer, type AddressInfo } from 'node:net';
+import { createServer as createTcpServer } from 'node:net';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { connect as connectTls } from 'node:tls';
@@ -10,6 +9,7 @@ import { certificateTrees } from '../support/certificates.ts';
 import { ClearingClient } from '../support/clearing-client.ts';
 import { recordClientHello } from '../support/client-hello.ts';
 import { collect, FtpClient, parsePasv, portLine, type ClientReply } from '../support/ftp-client.ts';
+import { freePorts } from '../support/server.ts';
 import { baseTls, protectedList, startSeedServer, type SeedServer } from '../support/seed-server.ts';
 
 const LIMIT = { timeout: 30_000 };
@@ -57,16 +57,14 @@ after(() => Promise.all([seed?.close(), peer?.close()]));
 /** Two free ports beside each other. */
 async function neighbouringPorts(): Promise<[number, number]> {
   for (let attempt = 0; attempt < 50; attempt += 1) {
-    const first = createTcpServer();
-    await once(first.listen(0, '127.0.0.1'), 'listening');
-    const { port } = first.address() as AddressInfo;
+    const [port = 0] = await freePorts(1);
     const second = createTcpServer();
     const free = await new Promise<boolean>((resolve) => {
       second.once('error', () => resolve(false));
       second.listen(port + 1, '127.0.0.1', () => resolve(true));
     });
-    await Promise.all([first, second].map((server) => new Promise((closed) => server.close(closed))));
-    if (free && port + 1 < 65_535) return [port, port + 1];
+    await new Promise((closed) => second.close(closed));
+    if (free) return [port, port + 1];
   }
   throw new Error('no two free ports beside each other');
 }

@@ -4,6 +4,7 @@
  */
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import {
   chmodSync,
@@ -15,7 +16,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { createServer as createTcpServer, type AddressInfo } from 'node:net';
+import { createServer as createTcpServer, type AddressInfo, type Server as TcpServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -240,11 +241,26 @@ async function writeCertificates(directory: string): Promise<void> {
   writeFileSync(join(directory, 'trust.pem'), ec.certificatePem + rsa.certificatePem);
 }
 
-/** Ports nobody listens on now; all held at once, so that they differ. */
+/**
+ * Ports nobody listens on now; all held at once, so that they differ. Below those the system hands out itself
+ * (ip_local_port_range): tests in parallel open passive ports and connections there all the time.
+ */
 export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createTcpServer());
-  await Promise.all(servers.map((server) => once(server.listen(0, '127.0.0.1'), 'listening')));
+  const servers: TcpServer[] = [];
+  for (let tries = 0; servers.length < count; tries += 1) {
+    if (tries === count + 100) throw new Error(`no ${count} free ports found`);
+    const server = await tryListen(randomInt(10_000, 31_000));
+    if (server !== null) servers.push(server);
+  }
   const ports = servers.map((server) => (server.address() as AddressInfo).port);
   await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
   return ports;
+}
+
+function tryListen(port: number): Promise<TcpServer | null> {
+  return new Promise((resolve) => {
+    const server = createTcpServer();
+    server.once('error', () => resolve(null));
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
 }
