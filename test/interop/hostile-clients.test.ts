@@ -2,14 +2,14 @@
 import assert from 'node:assert/strict';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, test } from 'node:test';
 import { FtpClient } from '../support/ftp-client.ts';
 import { needsProgram } from '../support/programs.ts';
 import { runProgram } from '../support/seed-server.ts';
-import { BASE_CONFIG, startServer, TLS_CONFIG, type ChildServer } from '../support/server.ts';
+import { BASE_CONFIG, freePorts, startServer, TLS_CONFIG, type ChildServer } from '../support/server.ts';
 import {
   eventually,
   loggedIn,
@@ -92,6 +92,35 @@ describe('hostile input', LIMIT, () => {
     await quiet(server);
   });
 
+  test('a refused ABOR before a STAT at work does not stop the other sessions', async (t) => {
+    const server = await startServer(t, BASE_CONFIG);
+    // Listing it takes some turns of the event loop, in which the transfer in front ends.
+    for (let index = 0; index < 4_000; index += 1)
+      writeFileSync(join(server.homeOf('alice'), `${index}`), '');
+    const [client, bystander] = [
+      await FtpClient.connect({ port: server.port }),
+      await FtpClient.connect({ port: server.port }),
+    ];
+    t.after(() => [client, bystander].forEach((each) => each.destroy()));
+    assert.equal((await client.login('alice', 'secret')).code, 230);
+    const [closedPort] = await freePorts(1);
+    client.send(`EPRT |1|127.0.0.1|${closedPort}|`, 'LIST', 'ABOR now', 'STAT .', 'NOOP');
+    const codes: number[] = [];
+    for (let index = 0; index < 5; index += 1) codes.push((await client.readReply()).code);
+    assert.deepEqual(codes, [200, 425, 501, 211, 200]);
+    assert.equal((await bystander.command('NOOP')).code, 200);
+  });
+
+  test('a client silent in the middle of AUTH is gone soon after TimeoutLogin', async (t) => {
+    const server = await startServer(t, `${BASE_CONFIG}${TLS_CONFIG}TimeoutLogin 1\n`);
+    const client = await FtpClient.connect({ port: server.port });
+    t.after(() => client.destroy());
+    assert.equal((await client.command('AUTH TLS')).code, 234);
+    assert.equal((await client.readReply()).code, 421);
+    await client.waitClosed();
+    await eventually(() => server.read('system.log').includes('FTP session closed'), 'the session ends');
+  });
+
   test('a client that sends commands and reads no answer is held back, not buffered without end', async () => {
     const { server } = shared;
     const before = residentBytes(server);
@@ -171,9 +200,34 @@ async function quiet(server: ChildServer): Promise<void> {
   const count = (text: string): number => server.read('system.log').split(text).length - 1;
   await eventually(
     () => count('FTP session closed') >= count('FTP session opened'),
-    'the sessions end',
+    () => `the sessions end\n${describeLeftovers(server)}`,
     20_000,
   );
+}
+
+/** The console log of each session that was opened and not closed, and which threads of the server are at work. */
+function describeLeftovers(server: ChildServer): string {
+  const bySession = new Map<string, string[]>();
+  for (const line of server.stderr().split('\n')) {
+    const session = /\[(\d+) /.exec(line)?.[1];
+    if (session !== undefined) bySession.set(session, [...(bySession.get(session) ?? []), line]);
+  }
+  const open = [...bySession.values()].filter(
+    (lines) =>
+      lines.some((line) => line.includes('FTP session opened')) &&
+      !lines.some((line) => line.includes('FTP session closed')),
+  );
+  return [...open.flat(), 'threads (name, state, clock ticks):', ...threadStates(server)].join('\n');
+}
+
+/** A thread that is `R` and has used far more time than the others turns in a circle. */
+function threadStates(server: ChildServer): string[] {
+  const folder = `/proc/${server.child.pid}/task`;
+  return readdirSync(folder).map((thread) => {
+    const stat = readFileSync(`${folder}/${thread}/stat`, 'utf8');
+    const [state, ...fields] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return `${stat.slice(stat.indexOf('('), stat.lastIndexOf(')') + 1)} ${state} ${fields[10]}`;
+  });
 }
 
 type Random = (below: number) => number;

@@ -188,6 +188,29 @@ test('during a transfer STAT answers at once, NOOP waits, ABOR ends it: 426, the
   socket.destroy();
 });
 
+test(
+  'commands that would overtake a transfer wait as bytes when there are many of them',
+  limits,
+  async () => {
+    await using fixture = await openFtpFixture();
+    const client = await fixture.login();
+    const data = await client.prepareData('epsv');
+    const count = 50_000;
+    client.send('LIST', ...Array.from({ length: count }, () => 'ABOR now'), 'NOOP');
+    const served = fixture.sockets[0]!;
+    while (!served.isPaused()) await turn();
+    for (let turns = 0; turns < 100; turns += 1) await turn();
+    assert.ok(served.bytesRead < 256 * 1024, `${served.bytesRead} bytes of commands were taken`);
+    const socket = await data.connect();
+    const codes: number[] = [];
+    for (let index = 0; index < count + 3; index += 1) codes.push((await client.readReply()).code);
+    assert.deepEqual(codes.slice(0, 2), [150, 226]);
+    assert.ok(codes.slice(2, -1).every((code) => code === 501));
+    assert.equal(codes.at(-1), 200);
+    socket.destroy();
+  },
+);
+
 test('QUIT during a transfer aborts it and says goodbye', limits, async () => {
   await using fixture = await openFtpFixture({ config: 'DefaultTransferMode binary\n' });
   const client = await fixture.login();

@@ -24,8 +24,14 @@ import { reply, type Reply } from './wire/reply.ts';
 /** CommandBufferSize: an over-long line costs the client this long, and the fourth in a row the session. */
 const OVERLONG_DELAY_MS = 250;
 const OVERLONG_LIMIT = 4;
+/** Commands that overtake one transfer and wait for its reply; more of them stay in the queue. */
+const URGENT_LIMIT = 16;
 /** How long an aborted transfer may take to say its 426 before the session ends without it. */
 const ABORT_TIMEOUT_MS = 5_000;
+/** From the decision to end until the connections are cut, whatever a command still waits for; the above included. */
+const END_TIMEOUT_MS = 10_000;
+/** The same once the last words are on their way. */
+const PARTING_MS = 2_000;
 
 /** Work on pipelined commands between two turns of the event loop. */
 const TURN_MS = 5;
@@ -43,11 +49,10 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
   #servedAny = false;
   /** The command of the serial queue that runs. */
   #serving: Promise<void> | null = null;
-  /** Commands that passed it (ABOR, QUIT, STAT) and are not answered yet. */
-  #urgent: Promise<void> | null = null;
-  #urgentCount = 0;
-  /** One of them is at work; false while they only wait for the transfer's own reply. */
-  #urgentBusy = false;
+  /** Commands that passed it (ABOR, QUIT, STAT) and are not answered yet: nothing but running ones stands in it. */
+  readonly #urgent = new Set<Promise<void>>();
+  /** The one of them that is at work; null while they only wait for the transfer's own reply. */
+  #urgentAtWork: ReceivedCommand | null = null;
   #endAfterReply: Outcome | null = null;
   #outcome: Outcome | null = null;
   /** After the last words nothing is sent any more. */
@@ -55,6 +60,7 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
   #lastWords: Promise<void> | null = null;
   #drain: { readonly text: string } | null = null;
   #graceTimer: NodeJS.Timeout | null = null;
+  #cutTimer: NodeJS.Timeout | null = null;
   #cutSleep: (() => void) | null = null;
   #bug: { readonly error: unknown } | null = null;
 
@@ -136,7 +142,7 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
         await this.#serving;
         this.#serving = null;
         // An ABOR or QUIT that passed the command answers before the next one is taken.
-        while (this.#urgent !== null) await this.#urgent;
+        while (this.#urgent.size > 0) await Promise.all(this.#urgent);
         if (this.#drain !== null) this.drain(this.#drain.text, 0);
       } else if (this.control.ended) {
         this.#finish({ reason: 'peer-closed', detail: null });
@@ -182,8 +188,9 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
     const answer = answering instanceof Promise ? await answering : answering;
     if (overtaken !== null && answer.code !== 211 && answer.code !== 213) {
       // Only waiting from here on: an ABOR behind it, or the end of the connection, must not wait too.
-      this.#urgentBusy = false;
-      this.noteActivity();
+      if (this.#urgentAtWork === received) this.#urgentAtWork = null;
+      // Later, when this one is counted: a refusal comes here in the turn in which it was taken from the queue.
+      queueMicrotask(() => this.noteActivity());
       await overtaken;
     }
     await this.reply(answer);
@@ -223,14 +230,19 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
 
   protected override noteActivity(): void {
     const transfer = this.activeTransfer;
-    if (transfer === null || this.#urgentBusy || this.#outcome !== null) return;
-    const input = this.control.takeFirst((candidate) => this.#passesTransfers(candidate));
+    if (transfer === null || this.#urgentAtWork !== null || this.#outcome !== null) return;
+    const input =
+      this.#urgent.size < URGENT_LIMIT
+        ? this.control.takeFirst((candidate) => this.#passesTransfers(candidate))
+        : null;
     if (input?.kind === 'command') {
-      this.#urgentBusy = true;
-      this.#urgentCount += 1;
-      const earlier = this.#urgent;
+      this.#urgentAtWork = input;
       const execution = this.#executeUrgent(input);
-      this.#urgent = earlier === null ? execution : Promise.all([earlier, execution]).then(() => undefined);
+      this.#urgent.add(execution);
+      void execution.then(() => {
+        this.#urgent.delete(execution);
+        this.noteActivity();
+      });
     } else if (this.control.ended) {
       // RFC 959, section 4.1.1 (QUIT): an unexpected close acts as ABOR and QUIT do.
       transfer.abort('quit').catch((error: unknown) => this.#crash(error));
@@ -243,11 +255,8 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
     } catch (error) {
       this.#crash(error);
     } finally {
-      this.#urgentBusy = false;
-      this.#urgentCount -= 1;
-      if (this.#urgentCount === 0) this.#urgent = null;
+      if (this.#urgentAtWork === input) this.#urgentAtWork = null;
     }
-    this.noteActivity();
   }
 
   #passesTransfers(input: ControlInput): boolean {
@@ -284,7 +293,10 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
     this.#lastWords = this.#say(words, cause).catch((error: unknown) => {
       this.#bug ??= { error };
     });
-    void this.#lastWords.then(() => this.#wake());
+    void this.#lastWords.then(() => {
+      this.#cutIn(PARTING_MS);
+      this.#wake();
+    });
   }
 
   /** A running transfer says its own 426 first; any other command's reply gives way to the last words. */
@@ -306,7 +318,21 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
 
   #setOutcome(outcome: Outcome): void {
     this.#outcome = outcome;
+    this.#cutIn(END_TIMEOUT_MS);
     noteEnd(this.context, outcome);
+  }
+
+  /**
+   * The loop ends behind the command that runs, and that may wait for the peer: for a TLS handshake, for a data
+   * connection, for a client that reads nothing. Without its sockets it has nothing to wait for.
+   */
+  #cutIn(milliseconds: number): void {
+    if (this.#cutTimer !== null) clearTimeout(this.#cutTimer);
+    this.#cutTimer = setTimeout(() => {
+      this.context.log.trace('timer', 3, () => 'the session does not end by itself, its connections are cut');
+      this.data.close();
+      this.control.destroy();
+    }, milliseconds);
   }
 
   #wake(): void {
@@ -339,6 +365,7 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
   #release(): void {
     this.timers.stop();
     if (this.#graceTimer !== null) clearTimeout(this.#graceTimer);
+    if (this.#cutTimer !== null) clearTimeout(this.#cutTimer);
     this.data.close();
     this.protection.close();
     if (this.login.kind === 'logged-in') this.login.vfs.close();
