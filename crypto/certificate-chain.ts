@@ -17,8 +17,9 @@ export function oneLineName(name: string): string {
 }
 
 /**
- * PEM of what a server sends: its certificate, what stood behind it in the same file, then the certificates of
- * TLSCertificateChainFile in path order. Copies of the server certificate and duplicates are left out.
+ * PEM of what a server sends: its certificate, then what stood behind it in the same file and the certificates of
+ * TLSCertificateChainFile, issuer after issuer (RFC 8446, section 4.4.2), whatever leads nowhere at the end. Copies of
+ * the server certificate and duplicates are left out.
  */
 export function outgoingChain(
   leaf: ParsedCertificate,
@@ -33,9 +34,11 @@ export function outgoingChain(
     ordered.push(candidate);
     return true;
   };
-  for (const candidate of sameFile) keep(candidate);
+  const chainOnly = new Set(chainFile);
   let added = 0;
-  for (const candidate of inPathOrder(ordered.at(-1) ?? leaf, chainFile)) if (keep(candidate)) added += 1;
+  for (const candidate of inPathOrder(leaf, [...sameFile, ...chainFile])) {
+    if (keep(candidate) && chainOnly.has(candidate)) added += 1;
+  }
   return { pem: [leaf, ...ordered].map((entry) => entry.pem).join(''), added };
 }
 
@@ -74,7 +77,8 @@ export function findPath(
   return { certificates, anchored: false };
 }
 
-function issuerOf(
+/** The issuer of `certificate` among the candidates, one that has not expired before any other. */
+export function issuerOf(
   certificate: X509Certificate,
   candidates: readonly X509Certificate[],
 ): X509Certificate | undefined {

@@ -142,10 +142,17 @@ export function loadKeyPair(files: KeyPairFiles): KeyPair {
   }
   const key = parsePrivateKey(files.keyBytes, files.passPhrase ?? null);
   if (!leaf.certificate.checkPrivateKey(key)) {
-    throw new CertificateFileError('key-mismatch', 'key values mismatch');
+    throw new CertificateFileError('key-mismatch', mismatchReason(key, chain));
   }
   const keyPem = key.export({ type: 'pkcs8', format: 'pem' }) as string;
   return { algorithm: files.algorithm, leaf, chain, keyPem };
+}
+
+/** A server certificate that does not stand first is the common reason; then the file is in the wrong order. */
+function mismatchReason(key: KeyObject, others: readonly ParsedCertificate[]): string {
+  const index = others.findIndex(({ certificate }) => certificate.checkPrivateKey(key));
+  if (index < 0) return 'key values mismatch';
+  return `key values mismatch: it belongs to certificate ${index + 2} of the file, the server certificate must stand first`;
 }
 
 /** Diffie-Hellman parameters of a PEM file and the size of their prime in bits. */

@@ -3,9 +3,10 @@
  * RFC 5280 validation of the found path. The reasons are OpenSSL's words, because operators know them from logs.
  */
 import type { X509Certificate } from 'node:crypto';
-import type { CertificateRevocationList } from 'pkijs';
 import { findPath, isSelfIssued, oneLineName } from './certificate-chain.ts';
 import { certificateParsers, type CertificateParsers } from './certificate-parsers.ts';
+import { checkRevocation, type RevocationMethod } from './certificate-revocation.ts';
+import { isValidPath } from './path-validation.ts';
 
 export interface ClientVerification {
   readonly leaf: X509Certificate;
@@ -17,10 +18,19 @@ export interface ClientVerification {
   /** Number of intermediate certificates allowed between leaf and trust anchor (TLSVerifyDepth). */
   readonly maximumDepth: number;
   readonly now: Date;
+  /** TLSVerifyOrder; lists alone unless given. */
+  readonly revocationOrder?: readonly RevocationMethod[];
+  /** Milliseconds for all OCSP responders together. */
+  readonly ocspTimeoutMs?: number;
 }
 
 export type VerificationOutcome =
-  | { readonly ok: true; readonly path: readonly X509Certificate[] }
+  | {
+      readonly ok: true;
+      readonly path: readonly X509Certificate[];
+      /** For the log: a revocation method that could not be used. */
+      readonly notes: readonly string[];
+    }
   | {
       readonly ok: false;
       readonly reason: string;
@@ -28,12 +38,14 @@ export type VerificationOutcome =
       readonly depth: number;
       readonly subject: string;
       readonly issuer: string;
-      /** Operator's business rather than the client's: an expired CRL. */
+      /** Operator's business rather than the client's: an expired CRL, a responder that does not answer. */
       readonly note: string | null;
     };
 
 const CLIENT_AUTHENTICATION = '1.3.6.1.5.5.7.3.2';
 const ANY_PURPOSE = '2.5.29.37.0';
+/** Longest a handshake waits for OCSP responders. */
+const OCSP_TIMEOUT_MS = 10_000;
 
 /** Verifies a client certificate. Never throws for what a client can cause. */
 export async function verifyClientCertificate(input: ClientVerification): Promise<VerificationOutcome> {
@@ -47,10 +59,22 @@ export async function verifyClientCertificate(input: ClientVerification): Promis
     dateFailure(path.certificates, input.now);
   if (failure !== null) return failure;
   const parsers = await certificateParsers();
-  return (
-    (await revocationFailure(parsers, path.certificates, input)) ??
-    (await validationFailure(parsers, path.certificates, input.now)) ?? { ok: true, path: path.certificates }
-  );
+  const { certificates } = path;
+  const invalid =
+    keyUsageFailure(parsers, certificates) ??
+    ((await isValidPath(certificates, input.now))
+      ? null
+      : refused(certificates, 0, 'certificate verify failed'));
+  if (invalid !== null) return invalid;
+  // Last, because it may ask a responder a certificate names: only one that leads to a trusted authority.
+  const revocation = await checkRevocation(certificates, {
+    revocationLists: input.revocationLists,
+    order: input.revocationOrder ?? ['crl'],
+    now: input.now,
+    ocspTimeoutMs: input.ocspTimeoutMs ?? OCSP_TIMEOUT_MS,
+  });
+  if (!revocation.ok) return refused(certificates, revocation.depth, revocation.reason, revocation.note);
+  return { ok: true, path: certificates, notes: revocation.notes };
 }
 
 function refused(
@@ -96,11 +120,32 @@ function authorityFailure(path: readonly X509Certificate[]): VerificationOutcome
   return depth < 0 ? null : refused(path, depth, 'invalid CA certificate');
 }
 
+/** An authority that names purposes limits what it issues to them, as OpenSSL reads it. */
 function purposeFailure(path: readonly X509Certificate[]): VerificationOutcome | null {
-  // Node's keyUsage is the extended key usage; undefined where the certificate has none.
-  const usages = path[0]?.keyUsage as readonly string[] | undefined;
-  if (usages === undefined || usages.includes(CLIENT_AUTHENTICATION) || usages.includes(ANY_PURPOSE))
-    return null;
+  const depth = path.findIndex((certificate, index) => {
+    // Node's keyUsage is the extended key usage; undefined where the certificate has none.
+    const usages = certificate.keyUsage as readonly string[] | undefined;
+    const isAnchor = index > 0 && index === path.length - 1;
+    return (
+      !isAnchor &&
+      usages !== undefined &&
+      !usages.includes(CLIENT_AUTHENTICATION) &&
+      !usages.includes(ANY_PURPOSE)
+    );
+  });
+  return depth < 0 ? null : refused(path, depth, 'unsuitable certificate purpose');
+}
+
+/** A client signs the handshake, or agrees on a key with a static one (RFC 5280, section 4.2.1.12). */
+function keyUsageFailure(
+  { x509 }: CertificateParsers,
+  path: readonly X509Certificate[],
+): VerificationOutcome | null {
+  const [leaf] = path;
+  if (leaf === undefined) return null;
+  const usage = new x509.X509Certificate(new Uint8Array(leaf.raw)).getExtension(x509.KeyUsagesExtension);
+  const wanted = x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyAgreement;
+  if (usage === null || (usage.usages & wanted) !== 0) return null;
   return refused(path, 0, 'unsuitable certificate purpose');
 }
 
@@ -110,69 +155,6 @@ function dateFailure(path: readonly X509Certificate[], now: Date): VerificationO
     if (certificate.validToDate < now) return refused(path, depth, 'certificate has expired');
   }
   return null;
-}
-
-/** Each certificate of the path but the anchor against the CRLs of its issuer; no CRL of an issuer means no objection. */
-async function revocationFailure(
-  { pkijs }: CertificateParsers,
-  path: readonly X509Certificate[],
-  { revocationLists, now }: ClientVerification,
-): Promise<VerificationOutcome | null> {
-  if (revocationLists.length === 0) return null;
-  const lists = revocationLists.map((der) => pkijs.CertificateRevocationList.fromBER(der));
-  for (const [depth, certificate] of path.entries()) {
-    const issuer = path[depth + 1];
-    if (issuer === undefined) return null;
-    const parsed = pkijs.Certificate.fromBER(certificate.raw);
-    const issuerCertificate = pkijs.Certificate.fromBER(issuer.raw);
-    for (const list of lists.filter((candidate) => candidate.issuer.isEqual(parsed.issuer))) {
-      const failure = listFailure(list, now);
-      if (failure !== null) return refused(path, depth, failure.reason, failure.note);
-      if (!(await list.verify({ issuerCertificate }))) return refused(path, depth, 'CRL signature failure');
-      if (list.isCertificateRevoked(parsed)) return refused(path, depth, 'certificate revoked');
-    }
-  }
-  return null;
-}
-
-function listFailure(
-  list: CertificateRevocationList,
-  now: Date,
-): { reason: string; note: string | null } | null {
-  if (list.thisUpdate.value > now) return { reason: 'CRL is not yet valid', note: null };
-  const nextUpdate = list.nextUpdate?.value;
-  if (nextUpdate === undefined || nextUpdate >= now) return null;
-  return {
-    reason: 'CRL has expired',
-    note: 'CRL is expired, revoking all certificates until an updated CRL is obtained',
-  };
-}
-
-/** Name constraints, policies, key usage of authorities, critical extensions. */
-async function validationFailure(
-  { pkijs }: CertificateParsers,
-  path: readonly X509Certificate[],
-  now: Date,
-): Promise<VerificationOutcome | null> {
-  // An end certificate that is itself the anchor has no path to validate.
-  if (path.length < 2) return null;
-  const parsed = path.map((certificate) => pkijs.Certificate.fromBER(certificate.raw));
-  const [leaf, ...others] = parsed;
-  const anchor = others.pop();
-  if (leaf === undefined || anchor === undefined) return null;
-  const issuers = new Map(
-    parsed.map((certificate, index) => [certificate, parsed[index + 1] ?? certificate]),
-  );
-  const engine = new pkijs.CertificateChainValidationEngine({
-    trustedCerts: [anchor],
-    // pkijs takes the last certificate for the one to validate.
-    certs: [...others, leaf],
-    checkDate: now,
-    // findPath has verified these signatures already, with every algorithm OpenSSL knows.
-    findIssuer: (certificate) => Promise.resolve([issuers.get(certificate) ?? certificate]),
-  });
-  const verdict = await engine.verify();
-  return verdict.result ? null : refused(path, 0, 'certificate verify failed');
 }
 
 /** What a certificate says about its owner. */

@@ -7,7 +7,8 @@ import { isAbsolute } from 'node:path';
 export interface PassPhraseRequest {
   /** `SERVERNAME:PORT`. */
   readonly server: string;
-  readonly keyType: 'RSA' | 'DSA' | 'EC' | 'PKCS12';
+  /** RSA, DSA, EC, PKCS12; for SSH host keys the path of the key (SFTPPassPhraseProvider). */
+  readonly keyType: string;
   /** `RSA key for the IP#PORT (SERVERNAME) server: `. */
   readonly prompt: string;
 }
@@ -39,7 +40,7 @@ export async function runPassPhraseProvider(
   request: PassPhraseRequest,
   options: ProviderOptions = {},
 ): Promise<PassPhraseAnswer> {
-  const problem = programProblem(program);
+  const problem = passPhraseProgramProblem(program);
   if (problem !== null) return { ok: false, reason: `'${program}' ${problem}` };
   return new Promise((resolve) => {
     const child = spawn(program, [request.server, request.keyType], { stdio: ['ignore', 'pipe', 'pipe'] });
@@ -85,7 +86,8 @@ export async function runPassPhraseProvider(
 /** Pass phrases given so far, so that a reload does not ask again; by key file. Lives in the main thread only. */
 export type PassPhraseMemory = Map<string, string>;
 
-function programProblem(program: string): string | null {
+/** Why the program cannot be one, to be put behind its quoted path; null: it can be run. */
+export function passPhraseProgramProblem(program: string): string | null {
   if (!isAbsolute(program)) return 'must be an absolute path';
   const stats = statSync(program, { throwIfNoEntry: false });
   if (stats === undefined) return 'does not exist';

@@ -1,9 +1,9 @@
 /**
  * sha256-crypt ($5$) and sha512-crypt ($6$), after Ulrich Drepper, "Unix crypt using SHA-256 and SHA-512"
- * (SHA-crypt.txt, version 0.6). Step numbers in comments are that paper's. Used only where the system has no
- * libcrypt: it costs some ten times what the native code does.
+ * (SHA-crypt.txt, version 0.6). Step numbers in comments are that paper's. Used where the system has no
+ * libcrypt, and under FIPS, where every digest has to be the module's: it costs some five times what libcrypt does.
  */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { encodeDigest } from './crypt-base64.ts';
 
 const DEFAULT_ROUNDS = 5000;
@@ -76,15 +76,23 @@ function deriveDigest(algorithm: Variant['algorithm'], key: Buffer, salt: Buffer
   const ds = createHash(algorithm);
   for (let i = 0; i < 16 + (digest[0] ?? 0); i++) ds.update(salt);
   const s = repeatTo(ds.digest(), salt.length);
-  // Step 21.
+  // Step 21. One call per round over joined bytes: a third less time than a Hash object with four updates.
+  const joined = Buffer.alloc(2 * p.length + s.length + digest.length);
   for (let round = 0; round < rounds; round++) {
     const odd = (round & 1) === 1;
-    const c = createHash(algorithm).update(odd ? p : digest);
-    if (round % 3 !== 0) c.update(s);
-    if (round % 7 !== 0) c.update(p);
-    digest = c.update(odd ? digest : p).digest();
+    let length = append(joined, odd ? p : digest, 0);
+    if (round % 3 !== 0) length = append(joined, s, length);
+    if (round % 7 !== 0) length = append(joined, p, length);
+    length = append(joined, odd ? digest : p, length);
+    digest = hash(algorithm, joined.subarray(0, length), 'buffer');
   }
+  joined.fill(0);
   return digest;
+}
+
+function append(target: Buffer, bytes: Buffer, at: number): number {
+  target.set(bytes, at);
+  return at + bytes.length;
 }
 
 function repeatTo(block: Buffer, length: number): Buffer {

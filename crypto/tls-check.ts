@@ -2,6 +2,7 @@
 import { ConfigError } from '../src/config/config-error.ts';
 import { DEFAULT_SETTINGS } from '../src/config/default-settings.ts';
 import type { ServerConfig, Settings, SourceLocation, VirtualHost } from '../src/config/server-config.ts';
+import { certificateFindings } from './certificate-report.ts';
 import {
   CertificateFileError,
   decryptedKeyPem,
@@ -16,7 +17,10 @@ import {
   type PassPhraseMemory,
   type PassPhraseRequest,
 } from './pass-phrase.ts';
-import { cryptoProfile } from './profile.ts';
+import { checkPreSharedKeys } from './pre-shared-keys.ts';
+import { activeProfile } from './profile.ts';
+import { floorViolations } from './certificate-floors.ts';
+import { forbiddenCertificate } from './profile-rules.ts';
 import {
   certificateDirectives,
   fileBytes,
@@ -27,7 +31,7 @@ import {
   type CertificateDirective,
 } from './tls-configuration.ts';
 import { TlsContextSet, usableVersions } from './tls-context.ts';
-import { versionMismatchLine } from './openssl-check.ts';
+import { checkVersions } from './openssl-check.ts';
 
 export interface TlsCheckHooks {
   /** Asks on the terminal; null when there is none or the operator gave up. Absent: encrypted keys need a provider. */
@@ -46,6 +50,8 @@ export interface TlsCheckResult {
   readonly warnings: readonly string[];
   /** For the TLSLog of a virtual host. */
   readonly logLines: readonly { readonly virtualHost: number; readonly text: string }[];
+  /** What there is to know about certificates besides warnings; for `lockgate check` and the TLSLog (in `logLines` too). */
+  readonly notes: readonly string[];
   /** `config.secretFiles` with encrypted keys replaced by decrypted ones: what workers receive. */
   readonly secretFiles: ReadonlyMap<string, Uint8Array>;
   /** Pass phrases of TLSPKCS12File bundles, which have to stay encrypted: path -> pass phrase. */
@@ -63,8 +69,9 @@ export async function checkTlsConfiguration(
   hooks: TlsCheckHooks = {},
 ): Promise<TlsCheckResult> {
   const check = new TlsCheck(config, hooks);
-  const mismatch = versionMismatchLine();
-  if (mismatch !== null) check.warnings.push(mismatch);
+  const versions = checkVersions();
+  if (versions.kind === 'warning') check.warnings.push(versions.text);
+  if (versions.kind === 'refused') check.errors.push(new ConfigError(versions.text));
   for (const host of config.virtualHosts) await check.host(host);
   return check;
 }
@@ -72,6 +79,7 @@ export async function checkTlsConfiguration(
 class TlsCheck implements TlsCheckResult {
   readonly errors: ConfigError[] = [];
   readonly warnings: string[] = [];
+  readonly notes: string[] = [];
   readonly logLines: { virtualHost: number; text: string }[] = [];
   readonly secretFiles: Map<string, Uint8Array>;
   readonly pkcs12PassPhrases = new Map<string, string>();
@@ -93,14 +101,36 @@ class TlsCheck implements TlsCheckResult {
       this.logLines.push({ virtualHost: host.id, text: NO_CERTIFICATE_LINE });
       return;
     }
+    if (!this.#floors(settings, host)) return;
     const before = this.errors.length;
     for (const row of certificateDirectives(settings)) await this.#certificate(host, settings, row);
     await this.#bundle(host, settings);
-    this.#authorities(settings, host.location);
+    this.#authorities(settings, host);
+    checkPreSharedKeys(settings, this.secretFiles, this.#hooks.unreadable ?? new Map(), (reason) =>
+      this.#fail('TLSPreSharedKey', reason, host),
+    );
     if (this.errors.length === before) this.#context(host, settings);
+    if (this.errors.length === before) await this.#report(host, settings);
   }
 
-  #fail(directive: string, reason: string, location: SourceLocation, hint?: string): void {
+  /** Everything the certificates say about themselves: warnings to the operator, all of it to the TLSLog. */
+  async #report(host: VirtualHost, settings: Settings): Promise<void> {
+    try {
+      for (const finding of await certificateFindings(settings, this.secretFiles, this.pkcs12PassPhrases)) {
+        const text = `${finding.directive} ${finding.text}`;
+        const list = finding.severity === 'warning' ? this.warnings : this.notes;
+        list.push(`${settings.serverName}: ${text}`);
+        this.logLines.push({ virtualHost: host.id, text });
+      }
+    } catch (error) {
+      if (!(error instanceof CertificateFileError)) throw error;
+      const path = settings.tlsCARevocationFile ?? '';
+      this.#fail('TLSCARevocationFile', `unable to use '${path}': ${error.message}`, host);
+    }
+  }
+
+  #fail(directive: string, reason: string, host: VirtualHost, hint?: string): void {
+    const location = locationOf(directive, host);
     this.errors.push(
       new ConfigError(reason, { directive, location, ...(hint === undefined ? {} : { hint }) }),
     );
@@ -114,16 +144,16 @@ class TlsCheck implements TlsCheckResult {
   }
 
   /** Reports a file main could not read; true when it is missing. */
-  #isMissing(directive: string, path: string, location: SourceLocation): boolean {
+  #isMissing(directive: string, path: string, host: VirtualHost): boolean {
     if (this.secretFiles.has(path)) return false;
     const reason = this.#hooks.unreadable?.get(path) ?? 'No such file or directory';
-    this.#fail(directive, `unable to use '${path}': ${reason}`, location);
+    this.#fail(directive, `unable to use '${path}': ${reason}`, host);
     return true;
   }
 
   async #certificate(host: VirtualHost, settings: Settings, row: CertificateDirective): Promise<void> {
-    if (this.#isMissing(row.directive, row.certificatePath, host.location)) return;
-    if (this.#isMissing(keyDirectiveOf(row), row.keyPath, host.location)) return;
+    if (this.#isMissing(row.directive, row.certificatePath, host)) return;
+    if (this.#isMissing(keyDirectiveOf(row), row.keyPath, host)) return;
     try {
       await this.#unlock(host, settings, row);
       keyPairOf(row, this.secretFiles);
@@ -131,7 +161,7 @@ class TlsCheck implements TlsCheckResult {
       if (!(error instanceof CertificateFileError)) throw error;
       const { directive, reason } = describe(row, error);
       const hint = error.code === 'encrypted' ? this.#unlockHint(settings) : undefined;
-      this.#fail(directive, reason, host.location, hint);
+      this.#fail(directive, reason, host, hint);
     }
   }
 
@@ -196,15 +226,17 @@ class TlsCheck implements TlsCheckResult {
     const path = settings.tlsPKCS12File;
     if (path === null) return;
     const bytes = this.secretFiles.get(path);
-    if (bytes === undefined) return void this.#isMissing('TLSPKCS12File', path, host.location);
+    if (bytes === undefined) return void this.#isMissing('TLSPKCS12File', path, host);
     const open = (passPhrase: string): string => {
-      bundleContext(settings, bytes, passPhrase);
+      this.#bundleFloor(bundleContext(settings, bytes, passPhrase), path, host);
       return passPhrase;
     };
     try {
       open('');
       return;
     } catch (error) {
+      const { fips } = activeProfile();
+      if (fips && isUnapprovedBundle(error)) return this.#fail('TLSPKCS12File', unapprovedBundle(path), host);
       if (!isLibraryError(error)) throw error;
     }
     const phrase = await this.#withPassPhrase(path, settings, request(host, settings, 'PKCS12'), open);
@@ -212,27 +244,33 @@ class TlsCheck implements TlsCheckResult {
       this.#fail(
         'TLSPKCS12File',
         `unable to use PKCS12 certificate key in '${path}', exiting`,
-        host.location,
+        host,
         this.#unlockHint(settings),
       );
     else this.pkcs12PassPhrases.set(path, phrase);
   }
 
-  #authorities(settings: Settings, location: SourceLocation): void {
+  #bundleFloor(contexts: TlsContextSet, path: string, host: VirtualHost): void {
+    const leaf = contexts.certificate();
+    const reason = leaf === null ? null : forbiddenCertificate(leaf, activeProfile());
+    if (reason !== null) this.#fail('TLSPKCS12File', `'${path}': ${reason}`, host);
+  }
+
+  #authorities(settings: Settings, host: VirtualHost): void {
     const parse = (directive: string, path: string | null, parser: (bytes: Uint8Array) => unknown): void => {
-      if (path === null || this.#isMissing(directive, path, location)) return;
+      if (path === null || this.#isMissing(directive, path, host)) return;
       try {
         parser(fileBytes(this.secretFiles, path));
       } catch (error) {
         if (!(error instanceof CertificateFileError)) throw error;
-        this.#fail(directive, `unable to use '${path}': ${error.message}`, location);
+        this.#fail(directive, `unable to use '${path}': ${error.message}`, host);
       }
     };
     parse('TLSCACertificateFile', settings.tlsCACertificateFile, parseCertificates);
     parse('TLSCARevocationFile', settings.tlsCARevocationFile, parseRevocationLists);
     for (const path of settings.tlsDHParamFile) {
       parse('TLSDHParamFile', path, (bytes) => {
-        const minimum = settings.tlsOptions.includes('AllowWeakDH') ? 0 : cryptoProfile().minimumDhBits;
+        const minimum = settings.tlsOptions.includes('AllowWeakDH') ? 0 : activeProfile().tls.minimumDhBits;
         const short = parseDhParameters(bytes).filter((parameters) => parameters.bits < minimum);
         for (const { bits } of short) {
           this.warnings.push(
@@ -243,6 +281,13 @@ class TlsCheck implements TlsCheckResult {
     }
   }
 
+  /** True when nothing is below the profile's floors. What is, the library may not even be able to read. */
+  #floors(settings: Settings, host: VirtualHost): boolean {
+    const violations = floorViolations(settings, this.secretFiles, activeProfile());
+    for (const { directive, reason } of violations) this.#fail(directive, reason, host);
+    return violations.length === 0;
+  }
+
   /** The last word is the library's: a context from exactly what sessions will use. */
   #context(host: VirtualHost, settings: Settings): void {
     try {
@@ -250,16 +295,16 @@ class TlsCheck implements TlsCheckResult {
       for (const text of material.notes) this.logLines.push({ virtualHost: host.id, text });
       new TlsContextSet(material.contextOptions);
     } catch (error) {
-      if (error instanceof RangeError) return this.#fail('TLSProtocol', error.message, host.location);
+      if (error instanceof RangeError) return this.#fail('TLSProtocol', error.message, host);
       if (!isLibraryError(error)) throw error;
       const reason = libraryReason(error);
       const list = [settings.tlsCipherSuite13, settings.tlsCipherSuite]
         .filter((text) => text !== null)
         .join(':');
       if (/cipher/i.test(reason)) {
-        this.#fail('TLSCipherSuite', `unable to use ciphersuite '${list}': ${reason}`, host.location);
+        this.#fail('TLSCipherSuite', `unable to use ciphersuite '${list}': ${reason}`, host);
       } else {
-        this.#fail('TLSEngine', `unable to use the TLS configuration: ${reason}`, host.location);
+        this.#fail('TLSEngine', `unable to use the TLS configuration: ${reason}`, host);
       }
     }
   }
@@ -300,6 +345,12 @@ class TlsCheck implements TlsCheckResult {
       if (options.includes(option)) this.warnings.push(`reverse DNS off, disabling TLSOption ${option}`);
     }
   }
+}
+
+/** The line of the directive where the host's settings remember it, else where the host itself begins. */
+function locationOf(directive: string, host: VirtualHost): SourceLocation {
+  const key = `tls${directive.slice('TLS'.length)}` as keyof Settings;
+  return host.origins?.get(key) ?? host.location;
 }
 
 function request(
@@ -350,9 +401,9 @@ function withKey(bytes: Uint8Array, keyPem: string): Uint8Array {
   return Buffer.from(`${keyPem}\n${withoutKeys}`, 'latin1');
 }
 
-function bundleContext(settings: Settings, bytes: Uint8Array, passPhrase: string): void {
+function bundleContext(settings: Settings, bytes: Uint8Array, passPhrase: string): TlsContextSet {
   const buf = { bytes, passPhrase };
-  new TlsContextSet({
+  return new TlsContextSet({
     identities: [],
     pkcs12: buf,
     clientAuthorities: [],
@@ -365,6 +416,19 @@ function bundleContext(settings: Settings, bytes: Uint8Array, passPhrase: string
     lifetimeSeconds: 1,
     weakSecurity: settings.tlsOptions.includes('AllowWeakSecurity'),
   });
+}
+
+/**
+ * PKCS#12 protects itself with a key derivation of its own (RFC 7292, appendix B), which no FIPS module has, and often
+ * with salts shorter than SP 800-132 asks for. No pass phrase would help.
+ */
+function isUnapprovedBundle(error: unknown): boolean {
+  return error instanceof Error && /Unsupported PKCS12|invalid salt length/.test(error.message);
+}
+
+function unapprovedBundle(path: string): string {
+  const rule = "PKCS#12's own key derivation is not approved (SP 800-132)";
+  return `'${path}' is forbidden by the FIPS profile: ${rule}; use TLSRSACertificateFile or TLSECCertificateFile`;
 }
 
 /** An error raised by OpenSSL or by Node's checks of TLS options. */

@@ -19,7 +19,7 @@ import {
   type KeyPair,
   type ParsedCertificate,
 } from './certificate-files.ts';
-import { cryptoProfile, type TlsVersionName } from './profile.ts';
+import { activeProfile, type TlsVersionName } from './profile.ts';
 import { usableVersions, type TlsContextOptions } from './tls-context.ts';
 
 export type SecretFiles = ReadonlyMap<string, Uint8Array>;
@@ -80,6 +80,7 @@ export function tlsFilesOf(settings: Settings): string[] {
     settings.tlsCACertificateFile,
     settings.tlsCARevocationFile,
     ...settings.tlsDHParamFile,
+    ...settings.tlsPreSharedKey.map(({ path }) => path),
   ].filter((path) => path !== null);
   const directories = [settings.tlsCACertificatePath, settings.tlsCARevocationPath].filter(
     (path) => path !== null,
@@ -130,7 +131,7 @@ export function tlsMaterialOf(
       `added ${added} certs from '${settings.tlsCertificateChainFile}' to SSL_CTX certificate chain`,
     );
   }
-  const anchors = clientAnchorsOf(settings, files);
+  const anchors = authoritiesOf(settings, files);
   const weakSecurity = settings.tlsOptions.includes('AllowWeakSecurity');
   return {
     contextOptions: {
@@ -190,7 +191,8 @@ function chainFileOf(settings: Settings, files: SecretFiles, notes: string[]): P
   }
 }
 
-function clientAnchorsOf(settings: Settings, files: SecretFiles): ParsedCertificate[] | null {
+/** Certificates of TLSCACertificateFile and TLSCACertificatePath, each once; null where neither is configured. */
+export function authoritiesOf(settings: Settings, files: SecretFiles): ParsedCertificate[] | null {
   const { tlsCACertificateFile: file, tlsCACertificatePath: directory } = settings;
   if (file === null && directory === null) return null;
   const bundled = file === null ? [] : parseCertificates(fileBytes(files, file));
@@ -214,7 +216,8 @@ function certificatesUnder(directory: string | null, files: SecretFiles): Parsed
   });
 }
 
-function revocationListsOf(settings: Settings, files: SecretFiles): Uint8Array[] {
+/** CRLs of TLSCARevocationFile and TLSCARevocationPath (DER). */
+export function revocationListsOf(settings: Settings, files: SecretFiles): Uint8Array[] {
   const file = settings.tlsCARevocationFile;
   const bundled = file === null ? [] : parseRevocationLists(fileBytes(files, file));
   const others = filesUnder(settings.tlsCARevocationPath, files).flatMap((bytes) => {
@@ -257,7 +260,7 @@ function chooseDhParameters(
   pairs: readonly KeyPair[],
 ): string | null {
   const weak = settings.tlsOptions.includes('AllowWeakDH');
-  const minimum = weak ? 0 : cryptoProfile().minimumDhBits;
+  const minimum = weak ? 0 : activeProfile().tls.minimumDhBits;
   const all = settings.tlsDHParamFile.flatMap((path) => parseDhParameters(fileBytes(files, path)));
   const candidates = all.filter((parameters) => parameters.bits >= minimum).sort(byBits);
   const rsa = pairs.find((pair) => pair.algorithm === 'RSA');

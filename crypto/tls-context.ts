@@ -7,9 +7,9 @@
  * session of another control connection does not resume although the ticket key is the same. Measured against a
  * context of one's own per connection: 250-310 us of set-up and about 32 KB per idle session less, same refusals.
  */
-import { constants, randomBytes } from 'node:crypto';
+import { constants, randomBytes, randomFillSync, X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
-import { cryptoProfile, type CryptoProfile, type TlsVersionName } from './profile.ts';
+import { activeProfile, defaultProfile, type CryptoProfile, type TlsVersionName } from './profile.ts';
 
 export interface TlsIdentity {
   /** Certificate, then its chain. */
@@ -48,9 +48,12 @@ export interface TlsContextOptions {
  */
 export type ContextKind = 'tickets' | 'no-tickets' | 'renewing' | 'resuming';
 
-/** What Node's native context offers beyond its documentation; both calls are checked before use. */
+/** What Node's native context offers beyond its documentation; each call is checked before use. */
 interface NativeContext {
   setSessionIdContext?: (id: string) => void;
+  setTicketKeys?: (keys: Buffer) => void;
+  /** DER of the certificate loaded last. */
+  getCertificate?: () => Buffer | null;
   enableTicketKeyCallback?: () => void;
   onticketkeycallback?: (name: Buffer, iv: Buffer, encrypting: boolean) => readonly unknown[];
 }
@@ -73,6 +76,7 @@ const VERSION_OFF: Readonly<Record<TlsVersionName, number>> = {
 export class TlsContextSet {
   readonly createdAt: number = Date.now();
   readonly #options: TlsContextOptions;
+  /** Overwritten in place by `retireTicketKey`: the callbacks of `renewTickets` hold views of it. */
   readonly #ticketKeys: Buffer = randomBytes(TICKET_KEY_BYTES);
   readonly #contexts = new Map<ContextKind, SecureContext>();
 
@@ -92,6 +96,19 @@ export class TlsContextSet {
     if (native.setSessionIdContext === undefined) return this.#create(kind, sessionBinding);
     native.setSessionIdContext(sessionBinding);
     return context;
+  }
+
+  /** The certificate loaded last: of a PKCS#12 bundle the only way to see it. Null: none. */
+  certificate(): X509Certificate | null {
+    const der = (this.#shared('tickets').context as NativeContext).getCertificate?.() ?? null;
+    return der === null ? null : new X509Certificate(der);
+  }
+
+  /** From now on no ticket of this set opens any more; connections that run are not touched (TLSSessionTicketKeys). */
+  retireTicketKey(): void {
+    randomFillSync(this.#ticketKeys);
+    for (const { context } of this.#contexts.values())
+      (context as NativeContext).setTicketKeys?.(this.#ticketKeys);
   }
 
   #shared(kind: ContextKind): SecureContext {
@@ -124,15 +141,16 @@ export function newSessionBinding(): string {
 export function usableVersions(
   listed: readonly string[],
   weakSecurity: boolean,
-  profile: CryptoProfile = cryptoProfile(),
+  profile: CryptoProfile = activeProfile(),
 ): TlsVersionName[] {
-  const allowed = new Set<string>([...profile.tlsVersions, ...(weakSecurity ? profile.weakTlsVersions : [])]);
+  const { protocols, weakProtocols } = profile.tls;
+  const allowed = new Set<string>([...protocols, ...(weakSecurity ? weakProtocols : [])]);
   return VERSION_ORDER.filter((version) => listed.includes(version) && allowed.has(version));
 }
 
 /** Options of `tls.createSecureContext` for one configuration. */
 export function secureContextOptions(options: TlsContextOptions, kind: ContextKind): SecureContextOptions {
-  const profile = options.profile ?? cryptoProfile();
+  const profile = options.profile ?? activeProfile();
   const [lowest] = options.versions;
   const highest = options.versions.at(-1);
   if (lowest === undefined || highest === undefined) throw new RangeError('no usable TLS version');
@@ -143,12 +161,13 @@ export function secureContextOptions(options: TlsContextOptions, kind: ContextKi
   );
   const preference = options.serverPreference ? constants.SSL_OP_CIPHER_SERVER_PREFERENCE : 0;
   const tickets = kind === 'no-tickets' ? constants.SSL_OP_NO_TICKET : 0;
-  const groups = kind === 'resuming' ? profile.resumptionGroups : profile.defaultGroups;
+  const groups = kind === 'resuming' ? profile.tls.resumptionGroups : profile.tls.groups;
   return {
     minVersion: lowest,
     maxVersion: highest,
     ciphers: cipherString(options, profile),
     ecdhCurve: options.groups ?? groups,
+    ...signatureOptions(profile),
     dhparam: options.dhParameters ?? 'auto',
     // Never the runtime's own bundle: an empty list announces nothing and trusts nobody.
     ca: [...options.clientAuthorities],
@@ -173,15 +192,58 @@ function pkcs12Options({ pkcs12 }: TlsContextOptions): SecureContextOptions {
   return { pfx: [pkcs12.passPhrase === null ? { buf } : { buf, passphrase: pkcs12.passPhrase }] };
 }
 
-/** TLS 1.3 suites first, the list for older versions, exclusion of export ciphers, and the security level. */
+/** Options of the client role (SSCN): the same protocols, ciphers, groups and signatures, and who is trusted. */
+export function clientContextOptions(
+  versions: readonly TlsVersionName[],
+  anchors: readonly string[],
+  profile: CryptoProfile = activeProfile(),
+): SecureContextOptions {
+  const [lowest] = versions;
+  const highest = versions.at(-1);
+  return {
+    ca: [...anchors],
+    ...(lowest === undefined ? {} : { minVersion: lowest }),
+    ...(highest === undefined ? {} : { maxVersion: highest }),
+    // Outside FIPS the runtime's own lists for clients are the right ones.
+    ...(profile.fips
+      ? {
+          ciphers: cipherString({ cipherList: null, cipherSuites13: null, weakSecurity: false }, profile),
+          ecdhCurve: profile.tls.groups,
+          ...signatureOptions(profile),
+        }
+      : {}),
+  };
+}
+
+function signatureOptions(profile: CryptoProfile): SecureContextOptions {
+  const { signatureAlgorithms } = profile.tls;
+  return signatureAlgorithms === null ? {} : { sigalgs: signatureAlgorithms };
+}
+
+/** A list that is the default's own text means "no list": each profile has its own default. */
+export function cipherListInForce(
+  configured: string | null,
+  profile: CryptoProfile = activeProfile(),
+): string {
+  const isDefault = configured === null || configured === defaultProfile().tls.ciphers;
+  return isDefault ? profile.tls.ciphers : configured;
+}
+
+/**
+ * TLS 1.3 suites first, the list for older versions, exclusion of export ciphers and of what the profile does not have,
+ * and the security level.
+ */
 export function cipherString(
   options: Pick<TlsContextOptions, 'cipherList' | 'cipherSuites13' | 'weakSecurity'>,
-  profile: CryptoProfile = cryptoProfile(),
+  profile: CryptoProfile = activeProfile(),
 ): string {
-  const list = options.cipherList ?? profile.defaultCiphers;
-  const parts = options.cipherSuites13 === null ? [] : [options.cipherSuites13];
+  const { suites, cipherExclusions } = profile.tls;
+  const list = cipherListInForce(options.cipherList, profile);
+  const suites13 = options.cipherSuites13 ?? suites;
+  const parts = suites13 === null ? [] : [suites13];
   parts.push(list.startsWith('PROFILE=') || list.includes('!EXPORT') ? list : `${list}:!EXPORT`);
-  if (options.weakSecurity && !list.includes('@SECLEVEL')) parts.push('@SECLEVEL=0');
+  if (cipherExclusions !== '') parts.push(cipherExclusions);
+  if (options.weakSecurity && !profile.fips && !list.includes('@SECLEVEL')) parts.push('@SECLEVEL=0');
   return parts.join(':');
 }
 

@@ -8,3 +8,6 @@ export const PROFTPD_VERSION = '1.3.9';
 
 /** What TLSLog lines carry: `mod_tls/2.9.3`. */
 export const MOD_TLS_VERSION = '2.9.3';
+
+/** What SFTPLog lines and the FIPS line carry: `mod_sftp/1.2.1`. */
+export const MOD_SFTP_VERSION = '1.2.1';

@@ -1,9 +1,10 @@
 /** Entry of a session worker thread: Piscina calls the default export once per session. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { probeFailures, runFipsProbes } from '../crypto/fips-probes.ts';
 import type { SessionEnd, SessionTask } from '../src/actor/messages.ts';
-import { WORKER_READY, type WorkerOptions } from '../src/actor/worker-options.ts';
-import { createFtpSession } from './ftp/ftp-session.ts';
+import { workerReady, type WorkerOptions } from '../src/actor/worker-options.ts';
 import { ConfigCache } from './session/config-cache.ts';
+import { createProtocol } from './session/create-protocol.ts';
 import { PeerNames } from './session/reverse-dns.ts';
 import { runSession, type SessionEnvironment } from './session/run-session.ts';
 import { currentSession } from './session/session-scope.ts';
@@ -12,7 +13,7 @@ const options = workerData as WorkerOptions;
 const environment: SessionEnvironment = {
   configs: new ConfigCache(options.logLevel),
   names: new PeerNames(),
-  createProtocol: createFtpSession,
+  createProtocol,
 };
 
 /**
@@ -39,4 +40,4 @@ export default function run(task: SessionTask): Promise<SessionEnd> {
   return runSession(task, environment);
 }
 
-parentPort?.postMessage(WORKER_READY);
+parentPort?.postMessage(workerReady(options.fips ? probeFailures(runFipsProbes()) : null));

@@ -116,6 +116,103 @@ export type LoginResult =
       readonly disconnect: boolean;
     };
 
+/** One request of SSH's user authentication (RFC 4252, RFC 4256), parsed by the actor, judged by main. */
+export interface SshAuthRequest {
+  /** As the client sent it. */
+  readonly loginName: string;
+  readonly virtualHost: number;
+  readonly configVersion: number;
+  readonly hostName: string;
+  readonly className: string | null;
+  /** H of the first key exchange: what signatures are bound to. */
+  readonly sessionIdentifier: Uint8Array;
+  /** K_S of the first key exchange, for publickey-hostbound-v00@openssh.com. */
+  readonly hostKeyBlob: Uint8Array;
+  /** Cipher or MAC is `none`: passwords would travel in clear. */
+  readonly insecureTransport: boolean;
+  readonly protocol: 'sftp';
+  readonly method: SshAuthMethod;
+}
+
+export type SshAuthMethod =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'password'; readonly password: string }
+  /** The client asks for a password change, which is refused. */
+  | { readonly kind: 'password-change' }
+  | SshPublicKeyQuery
+  | SshPublicKeyProof
+  | SshHostbasedProof
+  | { readonly kind: 'keyboard-interactive'; readonly submethods: readonly string[] }
+  /** Answers to the last `challenge`. */
+  | { readonly kind: 'answers'; readonly answers: readonly string[] }
+  /** A method this server does not know. */
+  | { readonly kind: 'unknown'; readonly name: string }
+  /** A request of a known method whose fields do not parse. */
+  | { readonly kind: 'malformed'; readonly name: string };
+
+/** Would this key do? RFC 4252, section 7, without signature. */
+export interface SshPublicKeyQuery {
+  readonly kind: 'publickey-query';
+  readonly algorithm: string;
+  readonly blob: Uint8Array;
+  /** The server host key the client saw; null for plain `publickey`. */
+  readonly hostKeyBlob: Uint8Array | null;
+}
+
+/** The signed data is rebuilt in main from these fields, never taken from the wire. */
+export interface SshPublicKeyProof {
+  readonly kind: 'publickey';
+  readonly algorithm: string;
+  readonly blob: Uint8Array;
+  readonly signature: Uint8Array;
+  readonly hostKeyBlob: Uint8Array | null;
+}
+
+/** RFC 4252, section 9. */
+export interface SshHostbasedProof {
+  readonly kind: 'hostbased';
+  readonly algorithm: string;
+  /** The client host's key. */
+  readonly blob: Uint8Array;
+  /** The client host's name as claimed. */
+  readonly clientHost: string;
+  readonly clientUser: string;
+  readonly signature: Uint8Array;
+}
+
+export interface SshPrompt {
+  readonly text: string;
+  readonly echo: boolean;
+}
+
+/** Main's judgement. What the server log says has been written by main; `sftpLog` is for the session's SFTPLog. */
+export type SshAuthAnswer = SshAuthVerdict & {
+  readonly sftpLog: readonly string[];
+  /** Session environment and notes learnt here (SFTP_USER_AUTH_METHOD ...). */
+  readonly environment: Readonly<Record<string, string>>;
+};
+
+export type SshAuthVerdict =
+  | { readonly kind: 'accepted'; readonly account: Account; readonly method: string }
+  | { readonly kind: 'key-acceptable' }
+  | {
+      readonly kind: 'challenge';
+      readonly name: string;
+      readonly instruction: string;
+      readonly prompts: readonly SshPrompt[];
+    }
+  /** USERAUTH_FAILURE: methods that can go on, and whether this one succeeded as a link of a chain. */
+  | { readonly kind: 'refused'; readonly methods: readonly string[]; readonly partial: boolean }
+  | {
+      readonly kind: 'disconnect';
+      /** Reason code of SSH_MSG_DISCONNECT (RFC 4253, section 11.1). */
+      readonly code: number;
+      /** For the peer. */
+      readonly text: string;
+      readonly endReason: EndReason;
+      readonly detail: string | null;
+    };
+
 /** How USER is to be answered, before any password; the same answer for unknown users (no enumeration). */
 export interface UserInquiry {
   readonly loginName: string;
@@ -178,6 +275,8 @@ export interface MainServices {
   fetchConfig(version: number): Promise<ServerConfig>;
   inquireUser(inquiry: UserInquiry): Promise<UserAnswer>;
   login(claim: LoginClaim): Promise<LoginResult>;
+  /** One request of SSH user authentication; one at a time, only before login. */
+  authenticateSsh(request: SshAuthRequest): Promise<SshAuthAnswer>;
   admitLogin(claim: AdmitLogin): Promise<Verdict>;
   /** MaxTransfersPerHost / MaxTransfersPerUser; asked only where one of them is configured. */
   beginTransfer(claim: TransferAdmission): Promise<'ok' | 'host-limit' | 'user-limit'>;

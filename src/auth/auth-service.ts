@@ -3,7 +3,16 @@
  * UserAlias, account; root; AnonRejectPasswords; `<Limit LOGIN>`; password; shell; ftpusers; `<Limit LOGIN>` again;
  * Protocols. The log says which step refused; the client cannot tell, not from the answer and not from the time.
  */
-import type { Account, LoginClaim, LoginResult, UserAnswer, UserInquiry } from '../actor/messages.ts';
+import type {
+  Account,
+  LoginClaim,
+  LoginResult,
+  SshAuthAnswer,
+  SshAuthRequest,
+  UserAnswer,
+  UserInquiry,
+} from '../actor/messages.ts';
+import { activeProfile } from '../../crypto/profile.ts';
 import { createEffectiveConfig } from '../config/effective-config.ts';
 import type { EffectiveConfig, Principal } from '../config/effective-config.ts';
 import type { ServerConfig } from '../config/server-config.ts';
@@ -13,12 +22,18 @@ import { createAccountFileCache } from './account-file-cache.ts';
 import type { AsRoot } from './account-file-cache.ts';
 import { Accounts } from './accounts.ts';
 import type { SourceContext } from './accounts.ts';
+import { FailureDelay } from './failure-delay.ts';
 import { SYSTEM_FILES } from './file-sources.ts';
+import { censusLines } from './hash-census.ts';
 import type { SystemFiles } from './file-sources.ts';
+import { KeyBlacklistFile } from './key-blacklist-file.ts';
 import { labelOf, LoginAttempt } from './login-attempt.ts';
 import type { LoginOrigin } from './login-attempt.ts';
 import { LoginCounter } from './login-counter.ts';
+import { OneTimeCodes } from './one-time-codes.ts';
 import type { HashPool } from './password-pool.ts';
+import { SshAuthentication } from './ssh-authentication.ts';
+import { KeyStoreFiles } from './ssh-key-stores.ts';
 import { StoreConnections } from './store-source.ts';
 import { resolveUser } from './user-resolution.ts';
 
@@ -38,6 +53,8 @@ export interface AuthService {
   inquireUser(config: ServerConfig, inquiry: UserInquiry): Promise<UserAnswer>;
   /** Logs every refusal itself. The account of an anonymous login has the section's root directory as `home`. */
   login(config: ServerConfig, claim: LoginClaim, origin: LoginOrigin): Promise<LoginResult>;
+  /** One request of SSH user authentication; logs refusals itself. */
+  authenticateSsh(config: ServerConfig, request: SshAuthRequest, origin: LoginOrigin): Promise<SshAuthAnswer>;
   /** Writes `USER u: Login successful.`; main calls it when admitLogin let the session in. */
   loginCompleted(loginName: string, account: Account, anonymous: number | null, origin: LoginOrigin): void;
   /** A connection ended: its failed attempts are forgotten. */
@@ -58,6 +75,16 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
     log: logFile,
   };
   const attempts = new LoginCounter();
+  const codes = new OneTimeCodes();
+  const ssh = new SshAuthentication({
+    context,
+    hashPool,
+    keyFiles: new KeyStoreFiles(asRoot),
+    blacklist: new KeyBlacklistFile(asRoot),
+    codes,
+    delay: new FailureDelay(),
+    log: options.log,
+  });
   const missingModules = new Set<string>();
 
   function accountsOf(config: EffectiveConfig): Accounts {
@@ -66,6 +93,19 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
       missingModules.add(module);
       logFile('warn', `AuthOrder: no such module '${module}' in this server, skipping it`);
     });
+  }
+
+  /** In FIPS mode: whose stored passwords cannot be checked. Each line once, however many servers share the files. */
+  function logCensus(config: ServerConfig): void {
+    if (!activeProfile().fips) return;
+    const lines = new Map<string, LogLevel>();
+    for (const { id } of config.virtualHosts) {
+      const effective = configBeforeLogin(config, id, { ...ANY_PEER, className: null });
+      for (const { source } of accountsOf(effective).order) {
+        for (const { level, text } of censusLines(source.module, source.census())) lines.set(text, level);
+      }
+    }
+    for (const [text, level] of lines) logFile(level, text);
   }
 
   return {
@@ -99,7 +139,8 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
         return { ok: false, code: 'too-many-attempts', disconnect: true };
       }
       const accounts = accountsOf(effective);
-      const attempt = new LoginAttempt({ claim, origin, config: effective, accounts, context, hashPool });
+      const parts = { claim, origin, config: effective, accounts, context, hashPool, codes };
+      const attempt = new LoginAttempt(parts);
       const outcome = await attempt.decide();
       if (outcome.kind === 'accepted') {
         return { ok: true, account: outcome.account, anonymous: outcome.anonymous };
@@ -115,6 +156,15 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
       return { ok: false, code, disconnect: isLast || outcome.refusal.disconnect };
     },
 
+    authenticateSsh(config, request, origin) {
+      const effective = configBeforeLogin(config, request.virtualHost, {
+        address: origin.remoteAddress,
+        hostName: request.hostName,
+        className: request.className,
+      });
+      return ssh.authenticate(request, origin, effective, accountsOf(effective));
+    },
+
     loginCompleted(loginName, account, anonymous, origin) {
       attempts.forget(origin.sessionId);
       const isAnonymous = anonymous !== null;
@@ -122,11 +172,15 @@ export function createAuthService(options: AuthServiceOptions): AuthService {
       options.log('info', `${labelOf(loginName, isAnonymous)}: Login successful.`, origin);
     },
 
-    forgetSession: (sessionId) => attempts.forget(sessionId),
+    forgetSession(sessionId) {
+      attempts.forget(sessionId);
+      ssh.forget(sessionId);
+    },
 
     openStores(config) {
       const paths = new Set(config.virtualHosts.map((virtualHost) => virtualHost.settings.userStore ?? null));
       const results = [...paths].map((path) => path === null || context.stores.open(path));
+      logCensus(config);
       return results.every((opened) => opened);
     },
 

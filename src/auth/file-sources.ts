@@ -62,6 +62,7 @@ export function createAuthFileSource(settings: Settings, cache: AccountFileCache
   );
   return {
     module: 'mod_auth_file',
+    credentials: null,
     find(name) {
       for (const file of settings.authUserFile) {
         const table = cache.load(file.path, userKind);
@@ -88,6 +89,7 @@ export function createUnixSource(files: SystemFiles, cache: AccountFileCache, lo
   const groupFiles = [{ path: files.group }];
   return {
     module: 'mod_auth_unix',
+    credentials: null,
     find(name) {
       const entry = cache.load(files.passwd, userKind).byName.get(name)?.[0];
       if (entry === undefined) return null;

@@ -15,6 +15,7 @@ import {
   refuseRoot,
 } from './login-policy.ts';
 import type { Refusal, Subject } from './login-policy.ts';
+import type { OneTimeCodes } from './one-time-codes.ts';
 import { checkPassword, spendDecoy } from './password-check.ts';
 import type { PasswordQuestion } from './password-check.ts';
 import type { HashPool } from './password-pool.ts';
@@ -46,10 +47,14 @@ export interface LoginAttemptParts {
   readonly accounts: Accounts;
   readonly context: SourceContext;
   readonly hashPool: HashPool;
+  readonly codes: OneTimeCodes;
 }
 
 /** Longer USER names are refused by the protocols already; here it bounds what is looked up and logged. */
-const MAX_LOGIN_NAME = 256;
+export const MAX_LOGIN_NAME = 256;
+
+/** Of a one-time code behind the password. */
+const CODE_DIGITS = 6;
 
 /** `USER bob`, or `ANON ftp`, as every log line about a login starts. */
 export function labelOf(loginName: string, isAnonymous: boolean): string {
@@ -145,14 +150,17 @@ export class LoginAttempt {
     }
     const { accounts, claim, hashPool } = this.#parts;
     const usesAlias = this.#section !== null && config.settings.authUsingAlias;
+    const { password, code } = this.#splitPassword(found);
     const question: PasswordQuestion = {
       name: usesAlias ? claim.loginName : account.user,
       groups: account.groups,
-      password: this.#password,
+      password,
     };
     const outcome = await checkPassword(question, config.settings, accounts, hashPool);
     switch (outcome.kind) {
       case 'accepted': {
+        const badCode = code === null ? null : this.#refuseCode(found, code);
+        if (badCode !== null) return badCode;
         // The account's own module tells its state, even when another one, or UserPassword, vouched for the password.
         const state =
           refuseAccountState(this.#label, found.account.state) ??
@@ -164,9 +172,39 @@ export class LoginAttempt {
       case 'no-password':
         return refused('bad-credentials', loginFailed(this.#label, 'No such user found'));
       case 'unsupported':
-        return refused('bad-credentials', loginFailed(this.#label, 'Unsupported password hash'));
+        return refused('bad-credentials', loginFailed(this.#label, outcome.reason));
       case 'unavailable': {
         const text = `${this.#label} (Login failed): Password check ${outcome.reason}`;
+        return refused('unavailable', { level: 'error', text, disconnect: false });
+      }
+    }
+  }
+
+  /**
+   * An account with one-time codes: FTP has no way to ask for one, so the six digits follow the password directly. The
+   * code of `code` null is not asked for.
+   */
+  #splitPassword(found: FoundAccount): { readonly password: Secret; readonly code: string | null } {
+    if (this.#section !== null || !this.#parts.codes.isRequired(found)) {
+      return { password: this.#password, code: null };
+    }
+    const text = this.#password.reveal();
+    return { password: new Secret(text.slice(0, -CODE_DIGITS)), code: text.slice(-CODE_DIGITS) };
+  }
+
+  #refuseCode(found: FoundAccount, code: string): RefusedLogin | null {
+    const outcome = this.#parts.codes.check(found, code, Date.now());
+    switch (outcome) {
+      case 'right':
+        return null;
+      case 'wrong':
+        return refused('bad-credentials', loginFailed(this.#label, 'Incorrect verification code'));
+      case 'replayed':
+        return refused('bad-credentials', loginFailed(this.#label, 'Verification code was used before'));
+      case 'throttled':
+        return refused('bad-credentials', loginFailed(this.#label, 'Too many incorrect verification codes'));
+      case 'unavailable': {
+        const text = `${this.#label} (Login failed): Verification code could not be marked as used`;
         return refused('unavailable', { level: 'error', text, disconnect: false });
       }
     }

@@ -104,11 +104,27 @@ export function refuseAfterPassword(
   config: EffectiveConfig,
   protocol: string,
 ): Refusal | null {
-  if (!loginAllowed(config.limitLevels, config.principal)) {
-    return refusal('notice', `${subject.label}: Limit access denies login`);
-  }
-  const { protocols } = config.settings;
-  if (protocols !== null && !protocols.some((allowed) => allowed.toLowerCase() === protocol)) {
+  return (
+    refuseByLimitAfterLogin(subject, config) ??
+    refuseByProtocols(subject, config.settings, protocol, [protocol])
+  );
+}
+
+/** `<Limit LOGIN>` with user and group sections merged. */
+export function refuseByLimitAfterLogin(subject: Subject, config: EffectiveConfig): Refusal | null {
+  if (loginAllowed(config.limitLevels, config.principal)) return null;
+  return refusal('notice', `${subject.label}: Limit access denies login`);
+}
+
+/** @param uses names of Protocols, one of which must be allowed */
+export function refuseByProtocols(
+  subject: Subject,
+  settings: Settings,
+  protocol: string,
+  uses: readonly string[],
+): Refusal | null {
+  const { protocols } = settings;
+  if (protocols !== null && !protocols.some((allowed) => uses.includes(allowed.toLowerCase()))) {
     return refusal('notice', `${subject.label}: ${protocol} protocol denied by Protocols config`, true);
   }
   return null;

@@ -1,8 +1,10 @@
 /** The password step of a login: UserPassword and GroupPassword, then the modules of AuthOrder, one hash at a time. */
+import { classifyHash } from '../../crypto/password-hash.ts';
 import type { Settings } from '../config/server-config.ts';
 import { Secret } from '../log/secret.ts';
-import type { AccountState } from './account-source.ts';
+import type { AccountState, AuthModule } from './account-source.ts';
 import type { Accounts } from './accounts.ts';
+import { rehashAdvice } from './hash-census.ts';
 import type { HashPool, HashVerdict } from './password-pool.ts';
 
 export type PasswordOutcome =
@@ -10,8 +12,8 @@ export type PasswordOutcome =
   | { readonly kind: 'wrong' }
   /** No module of AuthOrder has a password for the name. */
   | { readonly kind: 'no-password' }
-  /** The hash's scheme is one this server cannot compute. */
-  | { readonly kind: 'unsupported' }
+  /** The hash's scheme is one this server cannot compute, or the crypto profile forbids; `reason` for the log. */
+  | { readonly kind: 'unsupported'; readonly reason: string }
   /** Nobody's fault: queue full, deadline, thread lost. */
   | { readonly kind: 'unavailable'; readonly reason: string };
 
@@ -33,14 +35,18 @@ export async function checkPassword(
   pool: HashPool,
 ): Promise<PasswordOutcome> {
   const override = overridingHash(question, settings);
-  if (override !== null) return outcomeOf(await spend(question.password, override, accounts, pool), 'usable');
+  if (override !== null) {
+    const verdict = await spend(question.password, override, accounts, pool);
+    return outcomeOf(verdict, 'usable', () => unsupportedReason(override, null, question.name));
+  }
 
   let last: PasswordOutcome | null = null;
   for (const { source, authoritative } of accounts.order) {
     const account = source.find(question.name);
     if (account !== null) {
       const verdict = await spend(question.password, account.hash, accounts, pool);
-      last = outcomeOf(verdict, account.state);
+      const reason = (): string => unsupportedReason(account.hash, source.module, question.name);
+      last = outcomeOf(verdict, account.state, reason);
       if (last.kind === 'accepted' || last.kind === 'unavailable') return last;
     }
     if (authoritative) break;
@@ -84,14 +90,22 @@ function isUsable(hash: Secret): boolean {
   return text !== '' && text !== 'x' && !text.startsWith('!') && !text.startsWith('*');
 }
 
-function outcomeOf(verdict: HashVerdict, state: AccountState): PasswordOutcome {
+/** Why a stored hash is not checked, and where the profile forbids it what to do about it; never the hash itself. */
+function unsupportedReason(hash: Secret, module: AuthModule | null, name: string): string {
+  const kind = classifyHash(hash.reveal());
+  if (kind.kind !== 'forbidden') return 'Unsupported password hash';
+  const advice = rehashAdvice(module, name);
+  return `Unsupported password hash: ${kind.scheme} is forbidden by the FIPS profile; ${advice}`;
+}
+
+function outcomeOf(verdict: HashVerdict, state: AccountState, reason: () => string): PasswordOutcome {
   switch (verdict) {
     case 'match':
       return { kind: 'accepted', state };
     case 'mismatch':
       return { kind: 'wrong' };
     case 'unsupported':
-      return { kind: 'unsupported' };
+      return { kind: 'unsupported', reason: reason() };
     case 'overloaded':
     case 'timed-out':
     case 'failed':

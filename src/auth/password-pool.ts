@@ -4,6 +4,10 @@
  */
 import { availableParallelism } from 'node:os';
 import { Piscina } from 'piscina';
+import { expectProbeIndicator } from '../../crypto/fips-indicators.ts';
+import { fipsMode } from '../../crypto/fips-module.ts';
+import { FipsProbeError } from '../../crypto/fips-probes.ts';
+import { fipsRefusalOf, readWorkerReady } from '../actor/worker-options.ts';
 import type { Secret } from '../log/secret.ts';
 
 /**
@@ -17,6 +21,12 @@ export interface HashPool {
   close(): Promise<void>;
 }
 
+/** The pool, and when its first thread answered. */
+export interface PasswordPool extends HashPool {
+  /** Rejects with FipsProbeError when the thread is not in the FIPS mode the server is in. */
+  readonly ready: Promise<void>;
+}
+
 export interface PasswordPoolOptions {
   /** Threads, and so hashes at one time. Default: the number of cores, at most 4. */
   readonly threads?: number;
@@ -26,6 +36,8 @@ export interface PasswordPoolOptions {
   readonly deadlineMs?: number;
   /** A bug in the worker, for the server log; carries neither password nor hash. */
   readonly onError?: (error: Error) => void;
+  /** In FIPS mode, a thread failed its probes. */
+  readonly onFipsFailure?: (error: FipsProbeError) => void;
 }
 
 const DEFAULT_MAX_WAITING = 256;
@@ -33,10 +45,11 @@ const DEFAULT_DEADLINE_MS = 15_000;
 const IDLE_THREAD_MS = 60_000;
 
 /** Starts the pool; one thread is kept warm, the others come with the load. */
-export function createPasswordPool(options: PasswordPoolOptions = {}): HashPool {
+export function createPasswordPool(options: PasswordPoolOptions = {}): PasswordPool {
   const deadlineMs = options.deadlineMs ?? DEFAULT_DEADLINE_MS;
   const threads = options.threads ?? Math.min(availableParallelism(), 4);
   const capacity = threads + (options.maxWaiting ?? DEFAULT_MAX_WAITING);
+  const fips = fipsMode() !== 'off';
   const pool = new Piscina({
     filename: workerFile(),
     minThreads: 1,
@@ -46,12 +59,29 @@ export function createPasswordPool(options: PasswordPoolOptions = {}): HashPool 
     maxQueue: capacity,
     idleTimeout: IDLE_THREAD_MS,
     atomics: 'disabled',
+    workerData: { fips },
     recordTiming: false,
   });
   const report = options.onError ?? (() => undefined);
   let waiting = 0;
   let closed = false;
   pool.on('error', report);
+  const first = Promise.withResolvers<void>();
+  // Handled here as well: without FIPS nobody waits for it.
+  first.promise.catch(() => undefined);
+  pool.on('error', first.reject);
+  pool.on('message', (message: unknown) => {
+    const ready = readWorkerReady(message);
+    if (ready !== null && fips) expectProbeIndicator();
+    const refusal = ready === null || !fips ? null : fipsRefusalOf(ready);
+    if (refusal === null) {
+      if (ready !== null) first.resolve();
+      return;
+    }
+    const error = new FipsProbeError(`password worker: ${refusal}`);
+    first.reject(error);
+    options.onFipsFailure?.(error);
+  });
 
   async function verify(password: Secret, hash: Secret): Promise<HashVerdict> {
     // A destroyed piscina would start threads again.
@@ -80,8 +110,10 @@ export function createPasswordPool(options: PasswordPoolOptions = {}): HashPool 
 
   return {
     verify,
+    ready: first.promise,
     close() {
       closed = true;
+      first.reject(new Error('the password pool is closed'));
       return pool.destroy();
     },
   };

@@ -8,6 +8,9 @@ import type { HashCensus } from './hash-census.ts';
 import { openUserStore, UserStoreError } from './user-store.ts';
 import type { UserStore } from './user-store.ts';
 
+/** The server edits on the main thread and must not stand still for long. */
+const EDIT_LOCK_TIMEOUT_MS = 250;
+
 interface OpenStore {
   readonly store: UserStore;
   /** Device and inode: a file put in the old one's place is opened anew. */
@@ -49,6 +52,22 @@ export class StoreConnections {
     }
   }
 
+  /** Runs `edit` on a connection of its own that may write; null (logged) where that fails. */
+  change<T>(path: string, edit: (store: UserStore) => T): T | null {
+    return this.use<T | null>(
+      path,
+      () => {
+        const store = openUserStore(path, { lockTimeoutMs: EDIT_LOCK_TIMEOUT_MS });
+        try {
+          return edit(store);
+        } finally {
+          store.close();
+        }
+      },
+      null,
+    );
+  }
+
   close(): void {
     for (const path of [...this.#open.keys()]) this.#drop(path);
   }
@@ -88,6 +107,14 @@ export function createStoreSource(path: string, connections: StoreConnections): 
     groupsOf(user) {
       const groups = connections.use(path, ({ store }) => store.find(user)?.groups ?? [], []);
       return groups.map((name) => ({ name, gid: null }));
+    },
+    credentials: {
+      publicKeys: (name) => connections.use(path, ({ store }) => store.credentials.publicKeys(name), []),
+      totp: (name) => connections.use(path, ({ store }) => store.credentials.totp(name), null),
+      useTotpStep: (name, step) =>
+        connections.change(path, (store) =>
+          store.credentials.useTotpStep(name, step) ? 'used' : 'replayed',
+        ) ?? 'unavailable',
     },
     // The store knows group names of users only; ids come from the other sources.
     groupByName: () => null,

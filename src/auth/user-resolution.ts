@@ -6,6 +6,11 @@ import { allAnonymousSections, findAnonymousLogin } from '../config/anonymous-lo
 import type { EffectiveConfig } from '../config/effective-config.ts';
 import type { AnonymousSection } from '../config/server-config.ts';
 
+export type RealResolution =
+  | { readonly kind: 'real'; readonly user: string }
+  /** AuthAliasOnly is on and the name is no alias. */
+  | { readonly kind: 'not-an-alias'; readonly user: string };
+
 export type Resolution =
   | {
       readonly kind: 'anonymous';
@@ -14,9 +19,7 @@ export type Resolution =
       readonly section: AnonymousSection;
       readonly user: string;
     }
-  | { readonly kind: 'real'; readonly user: string }
-  /** AuthAliasOnly is on and the name is no alias. */
-  | { readonly kind: 'not-an-alias'; readonly user: string };
+  | RealResolution;
 
 /** @param config in force before login: class merged, no user yet */
 export function resolveUser(config: EffectiveConfig, loginName: string): Resolution {
@@ -25,6 +28,11 @@ export function resolveUser(config: EffectiveConfig, loginName: string): Resolut
     const index = allAnonymousSections(config.virtualHost).indexOf(anonymous.section);
     return { kind: 'anonymous', index, ...anonymous };
   }
+  return resolveRealUser(config, loginName);
+}
+
+/** The same without `<Anonymous>`, which SFTP does not have (sftp-directives, section 1). */
+export function resolveRealUser(config: EffectiveConfig, loginName: string): RealResolution {
   const { authAliasOnly, userAlias } = config.settings;
   // `UserAlias * real` maps every name; an exact alias goes before it.
   const exact = userAlias.find((entry) => entry.alias === loginName);

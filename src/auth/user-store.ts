@@ -6,12 +6,14 @@ import { chmodSync, closeSync, constants, openSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import type { SQLOutputValue } from 'node:sqlite';
 import { Secret } from '../log/secret.ts';
+import { createStoredCredentials, CREDENTIALS_MIGRATION } from './user-store-credentials.ts';
+import type { StoredCredentials } from './user-store-credentials.ts';
 
 /** File name inside the state folder. */
 export const USER_STORE_FILE = 'users.sqlite';
 
 /** Grows with every change of the tables; `migrations[n]` leads from version n to n + 1. */
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 const MIGRATIONS = [
   `CREATE TABLE users (
      name TEXT NOT NULL PRIMARY KEY,
@@ -29,7 +31,10 @@ const MIGRATIONS = [
      group_name TEXT NOT NULL,
      PRIMARY KEY (user, group_name)
    ) STRICT, WITHOUT ROWID;`,
+  CREDENTIALS_MIGRATION,
 ];
+/** Readers take older stores too: a server that was upgraded must not lock everybody out. */
+const OLDEST_READABLE_VERSION = 1;
 
 /** How long one statement may wait for another process's write lock. */
 const BUSY_TIMEOUT_MS = 2000;
@@ -74,6 +79,8 @@ export interface UserStore {
   setHash(name: string, hash: Secret): void;
   /** Throws UserStoreError `not-found`. */
   remove(name: string): void;
+  /** Public keys and one-time codes. */
+  readonly credentials: StoredCredentials;
   /** Changes whenever another connection wrote. */
   dataVersion(): number;
   hashes(): Secret[];
@@ -90,17 +97,24 @@ export function isStoreName(name: string): boolean {
   return NAME.test(name);
 }
 
+export interface OpenOptions {
+  readonly readOnly?: boolean;
+  /** How long one statement may wait for another process's write lock, in milliseconds. */
+  readonly lockTimeoutMs?: number;
+}
+
 /**
  * Opens the store; a writer creates file and tables where they are missing.
  * @throws UserStoreError `unusable` when the file is missing (readers), damaged, or of a later version
  */
-export function openUserStore(path: string, options: { readonly readOnly?: boolean } = {}): UserStore {
+export function openUserStore(path: string, options: OpenOptions = {}): UserStore {
   const readOnly = options.readOnly ?? false;
+  const lockTimeoutMs = options.lockTimeoutMs ?? (readOnly ? READ_BUSY_TIMEOUT_MS : BUSY_TIMEOUT_MS);
   try {
     if (!readOnly) createPrivateFile(path);
     const database = new DatabaseSync(path, {
       readOnly,
-      timeout: readOnly ? READ_BUSY_TIMEOUT_MS : BUSY_TIMEOUT_MS,
+      timeout: lockTimeoutMs,
       enableForeignKeyConstraints: true,
     });
     try {
@@ -130,12 +144,13 @@ function prepareSchema(database: DatabaseSync, path: string, readOnly: boolean):
     throw new UserStoreError('unusable', `unable to use user store '${path}': written by a later version`);
   }
   if (readOnly) {
-    if (version !== SCHEMA_VERSION) {
+    if (version < OLDEST_READABLE_VERSION) {
       throw new UserStoreError('unusable', `unable to use user store '${path}': not yet set up`);
     }
     return;
   }
-  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;');
+  // What is deleted is a hash or a secret: it is overwritten.
+  database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON;');
   if (version === SCHEMA_VERSION) return;
   database.exec('BEGIN IMMEDIATE');
   try {
@@ -172,6 +187,7 @@ function createStore(database: DatabaseSync, path: string): UserStore {
 
   return {
     path,
+    credentials: createStoredCredentials(database),
     find(name) {
       const row = select.get(name);
       return row === undefined ? null : toUser(row);

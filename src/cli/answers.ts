@@ -73,8 +73,9 @@ export function helpText(): string {
     return `  ${names.padEnd(26)} ${help}\n`;
   });
   return `usage: lockgate [options]
-       lockgate user add|passwd|list|remove [NAME] [options]
+       lockgate user add|passwd|list|remove|key|totp [NAME] [options]
        lockgate check -c FILE
+       lockgate fips status|install|self-test|report [--json]
 
 Without -c a safe server for this machine is set up in the state folder and started.
 

@@ -28,7 +28,9 @@ export async function runConfigTest(flags: RunFlags): Promise<number> {
 /** check: one line per finding, `FILE:LINE: kind: directive: why`; 1 when the server would not start with this file. */
 export async function runCheck(flags: RunFlags): Promise<number> {
   const { findings: found, config } = await checkConfig(loadOptions(flags, configFileOf(flags), 1));
-  const findings = config === null ? found : [...found, ...(await fileFindings(config))];
+  const files = config === null ? { findings: [], notes: [] } : await fileFindings(config);
+  const findings = [...found, ...files.findings];
+  for (const note of files.notes) process.stdout.write(`note: ${note}\n`);
   for (const { kind, directive, file, line, because, hint } of findings) {
     const place = file === null ? '' : `${file}:${line ?? 0}: `;
     const subject = directive === null ? '' : `${directive}: `;
@@ -55,9 +57,12 @@ function checkFiles(config: ServerConfig): Promise<CheckedFiles> {
   });
 }
 
-async function fileFindings(config: ServerConfig): Promise<Finding[]> {
+/** Findings, and what certificates say about themselves. */
+async function fileFindings(
+  config: ServerConfig,
+): Promise<{ readonly findings: readonly Finding[]; readonly notes: readonly string[] }> {
   const { errors, tls } = await checkFiles(config);
-  return [
+  const findings = [
     ...errors.map(findingOf),
     ...tls.warnings.map((because): Finding => ({
       kind: 'warning',
@@ -67,6 +72,7 @@ async function fileFindings(config: ServerConfig): Promise<Finding[]> {
       because,
     })),
   ];
+  return { findings, notes: tls.notes };
 }
 
 const KINDS = { error: 'error', refused: 'refused', 'no-effect': 'no effect', warning: 'warning' } as const;

@@ -17,6 +17,8 @@ export interface RunFlags {
   readonly useIPv6: boolean | null;
   /** Ours, zero configuration only: FTP port; implicit FTPS listens `IMPLICIT_PORT_OFFSET` above it. */
   readonly port: number | null;
+  /** FIPS module, or the folder it is in; null: found. */
+  readonly fipsModule: string | null;
   /** Set by the daemon's parent: report readiness on descriptor 3. */
   readonly daemonChild: boolean;
 }
@@ -27,7 +29,7 @@ export type CommandLine =
   | { readonly kind: 'check'; readonly flags: RunFlags }
   | { readonly kind: 'version' | 'settings' | 'modules' | 'help' }
   | { readonly kind: 'version-status'; readonly flags: RunFlags }
-  | { readonly kind: 'user'; readonly args: readonly string[] }
+  | { readonly kind: 'user' | 'fips'; readonly args: readonly string[] }
   | { readonly kind: 'error'; readonly message: string };
 
 interface FlagRow {
@@ -77,6 +79,12 @@ export const FLAGS: readonly FlagRow[] = [
     value: 'PORT',
     help: 'FTP port of a start without -c; implicit FTPS gets PORT + 869',
   },
+  {
+    short: null,
+    long: 'fips-module',
+    value: 'PATH',
+    help: 'FIPS module to use with -D TLS_USE_FIPS, -D SFTP_USE_FIPS or LOCKGATE_FIPS=1',
+  },
   { short: 'h', long: 'help', value: null, help: 'print this text' },
 ];
 
@@ -90,7 +98,7 @@ interface GivenFlag {
 
 /** Reads the arguments behind the program's name. Never throws: a mistake comes back as `error`. */
 export function parseCommandLine(argv: readonly string[]): CommandLine {
-  if (argv[0] === 'user') return { kind: 'user', args: argv.slice(1) };
+  if (argv[0] === 'user' || argv[0] === 'fips') return { kind: argv[0], args: argv.slice(1) };
   const isCheck = argv[0] === 'check';
   const given = splitFlags(isCheck ? argv.slice(1) : argv);
   if (typeof given === 'string') return { kind: 'error', message: given };
@@ -176,6 +184,7 @@ function collectFlags(given: readonly GivenFlag[]): RunFlags | string {
     noVirtualHostCheck: has('nocollision'),
     useIPv6: has('ipv4') ? false : has('ipv6') ? true : null,
     port,
+    fipsModule: last('fips-module'),
     daemonChild: has('daemon-child'),
   };
 }

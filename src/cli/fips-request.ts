@@ -1,16 +1,31 @@
 /** FIPS is asked for on the command line or in the environment, never in a configuration; it is granted or nothing starts. */
-import { MOD_TLS_VERSION } from '../version.ts';
+import { MOD_SFTP_VERSION, MOD_TLS_VERSION } from '../version.ts';
 
-const FIPS_DEFINES: ReadonlySet<string> = new Set(['TLS_USE_FIPS', 'SFTP_USE_FIPS']);
-
-export function asksForFips(defines: readonly string[], environment: NodeJS.ProcessEnv): boolean {
-  return environment['LOCKGATE_FIPS'] === '1' || defines.some((label) => FIPS_DEFINES.has(label));
+/** In whose name FIPS mode was asked for; the lines the operator reads carry it. */
+export interface FipsRequest {
+  readonly modules: readonly ('mod_tls' | 'mod_sftp')[];
 }
 
-/** What an operator reads when FIPS mode is asked for and cannot be had. */
-export function fipsRefusal(): string {
+const VERSIONS = { mod_tls: MOD_TLS_VERSION, mod_sftp: MOD_SFTP_VERSION } as const;
+
+/** `-DTLS_USE_FIPS`, `-DSFTP_USE_FIPS`, LOCKGATE_FIPS=1 (as TLS_USE_FIPS); null: not asked for. */
+export function fipsRequest(defines: readonly string[], environment: NodeJS.ProcessEnv): FipsRequest | null {
+  const tls = environment['LOCKGATE_FIPS'] === '1' || defines.includes('TLS_USE_FIPS');
+  const sftp = defines.includes('SFTP_USE_FIPS');
+  if (!tls && !sftp) return null;
+  return { modules: [...(tls ? (['mod_tls'] as const) : []), ...(sftp ? (['mod_sftp'] as const) : [])] };
+}
+
+/** What an operator reads when FIPS mode is on. */
+export function fipsEnabledText(request: FipsRequest): string {
+  return request.modules.map((name) => `${name}/${VERSIONS[name]}: FIPS mode enabled\n`).join('');
+}
+
+/** What an operator reads when FIPS mode is asked for and cannot be had. The first module that cannot ends the start. */
+export function fipsRefusalText(request: FipsRequest, reason: string): string {
+  const [name = 'mod_tls'] = request.modules;
   return (
-    `mod_tls/${MOD_TLS_VERSION}: unable to use FIPS mode: this version has no profile for a FIPS provider\n` +
-    `Fatal: unable to load module 'mod_tls.c': Operation not permitted\n`
+    `${name}/${VERSIONS[name]}: unable to use FIPS mode: ${reason}\n` +
+    `Fatal: unable to load module '${name}.c': Operation not permitted\n`
   );
 }

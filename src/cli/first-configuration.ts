@@ -5,6 +5,8 @@ import { STATE_FILES } from './state-folder.ts';
 export const DEFAULT_PORT = 2121;
 /** Implicit FTPS listens this far above the FTP port: 2990, as 990 stands to 21. */
 export const IMPLICIT_PORT_OFFSET = 869;
+/** SFTP: 2222, as many servers have it beside their own sshd. */
+export const SFTP_PORT_OFFSET = 101;
 
 export interface FirstConfiguration {
   readonly folder: string;
@@ -66,6 +68,19 @@ PidFile ${file('pid')}
   ServerName "Lockgate"
   Port ${port + IMPLICIT_PORT_OFFSET}
   TLSOptions UseImplicitSSL
+</VirtualHost>
+
+# SFTP and SCP
+<VirtualHost 127.0.0.1>
+  ServerName "Lockgate"
+  Port ${port + SFTP_PORT_OFFSET}
+  TLSEngine off
+  TLSRequired off
+  SFTPEngine on
+  SFTPHostKey ${file('ed25519HostKey')}
+  SFTPHostKey ${file('ecdsaHostKey')}
+  SFTPHostKey ${file('rsaHostKey')}
+  MaxLoginAttempts 6
 </VirtualHost>
 `;
 }

@@ -6,6 +6,7 @@ import { openSyslog, sendSyslog } from '../log/syslog.ts';
 import { pointToNull } from './daemon-descriptors.ts';
 
 const STANDARD_INPUT = 0;
+const STANDARD_OUTPUT = 1;
 const STANDARD_ERROR = 2;
 
 /** Documented behaviour of net.Socket, missing from its types: nothing is read before the session actor does. */
@@ -32,6 +33,22 @@ export function clientReadsErrors(): boolean {
   const [input, error] = [fstatSync(STANDARD_INPUT), fstatSync(STANDARD_ERROR)];
   return input.isSocket() && error.isSocket() && input.ino === error.ino;
 }
+
+/**
+ * True when sshd started this program for a `Subsystem` line or a command without terminal: then standard input and
+ * output are one local socket. There is no connection to serve there, and the user has logged in already.
+ */
+export function isSshdSubsystem(environment: NodeJS.ProcessEnv): boolean {
+  if (environment['SSH_CONNECTION'] === undefined) return false;
+  const [input, output] = [fstatSync(STANDARD_INPUT), fstatSync(STANDARD_OUTPUT)];
+  return input.isSocket() && output.isSocket() && input.ino === output.ino;
+}
+
+/** What the operator, and the user who wanted files, read then. */
+export const SSHD_SUBSYSTEM_REFUSAL =
+  'lockgate: this server cannot be a Subsystem of sshd: it has no listening socket and no user context there.\n' +
+  '          Keep sftp-server for sshd, and let SFTPEngine on serve a port of its own; to start from a remote\n' +
+  '          shell without terminal, name the configuration: lockgate -c FILE\n';
 
 /** Standard output and error lead nowhere from now on. */
 export async function hideOutputFromClient(): Promise<void> {

@@ -4,6 +4,9 @@ import { mkdirSync } from 'node:fs';
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
+import { watchFipsIndicators } from '../../crypto/fips-indicators.ts';
+import { fipsMode } from '../../crypto/fips-module.ts';
+import { FipsProbeError } from '../../crypto/fips-probes.ts';
 import { ConfigError } from '../config/config-error.ts';
 import { fileSystemSource, type ConfigSource } from '../config/config-source.ts';
 import { loadConfig } from '../config/load-config.ts';
@@ -17,6 +20,7 @@ import { createStandardAuth, DEFAULT_SESSIONS_PER_WORKER } from '../main/standar
 import type { RunFlags } from './command-line.ts';
 import { configFileOf, loadOptions } from './config-options.ts';
 import { reportQuestion, reportReady } from './daemon-descriptors.ts';
+import { fipsRefusalText, fipsRequest } from './fips-request.ts';
 import { clientReadsErrors, hideOutputFromClient, inheritedConnection, reportToSyslog } from './inetd.ts';
 import { handleSignals } from './signals.ts';
 import { stateFolderOf, STATE_FILES } from './state-folder.ts';
@@ -61,7 +65,7 @@ export async function runServer(flags: RunFlags): Promise<number | null> {
     return null;
   } catch (error) {
     if (!isOperatorError(error)) throw error;
-    const text = error instanceof ConfigError ? error.toString() : `fatal: ${error.message}`;
+    const text = operatorText(error, flags);
     process.stderr.write(`${text}\n`);
     if (isSilent) reportToSyslog(text);
     if (error instanceof ListenError && error.code === 'EADDRINUSE' && flags.configFile === null) {
@@ -69,6 +73,16 @@ export async function runServer(flags: RunFlags): Promise<number | null> {
     }
     return 1;
   }
+}
+
+/** What the operator reads about a start that failed. */
+function operatorText(error: Error, flags: RunFlags): string {
+  if (error instanceof ConfigError) return error.toString();
+  if (error instanceof FipsProbeError) {
+    const request = fipsRequest(flags.defines, process.env) ?? { modules: [] };
+    return fipsRefusalText(request, error.message).trimEnd();
+  }
+  return `fatal: ${error.message}`;
 }
 
 async function start(flags: RunFlags, zero: ZeroConfiguration | null, isSilent: boolean): Promise<void> {
@@ -96,12 +110,14 @@ async function start(flags: RunFlags, zero: ZeroConfiguration | null, isSilent: 
     workers: null,
     askPassPhrase: terminalPrompt(flags.daemonChild ? reportQuestion : undefined),
     onListening: () => handleSignals(actor, stopped),
+    onFatal: () => stopped(1),
     beforeUser: (settings) => {
       if (settings.serverType === 'standalone') pidFile = writePidFile(pidFilePath(settings, flags));
     },
   });
   // However the process ends, a script that finds the file may trust it.
   process.on('exit', () => pidFile?.remove());
+  if (fipsMode() !== 'off') watchFipsIndicators((text) => actor.log.daemon('warn', text));
   await actor.start();
   if (connection !== null) return serveInherited(actor, connection, stopped);
   if (zero !== null && !flags.quiet)
@@ -157,6 +173,7 @@ function pidFilePath(settings: Settings, flags: RunFlags): string {
 function isOperatorError(error: unknown): error is Error {
   return (
     error instanceof ConfigError ||
+    error instanceof FipsProbeError ||
     error instanceof ListenError ||
     error instanceof StateFolderError ||
     error instanceof PidFileError

@@ -12,6 +12,11 @@ export const STATE_FILES = {
   rsaKey: 'key-rsa.pem',
   /** Both certificates, for clients' --cacert. */
   trust: 'certificates.pem',
+  ed25519HostKey: 'ssh-host-key-ed25519.pem',
+  ecdsaHostKey: 'ssh-host-key-ecdsa.pem',
+  rsaHostKey: 'ssh-host-key-rsa.pem',
+  /** The host keys as clients know them, for UserKnownHostsFile. */
+  knownHosts: 'known_hosts',
   home: 'home',
   log: 'lockgate.log',
   pid: 'lockgate.pid',

@@ -1,30 +1,31 @@
-/** `lockgate user add|passwd|list|remove`: the embedded user store from the command line. */
+/** `lockgate user add|passwd|list|remove|key|totp`: the embedded user store from the command line. */
 import { chmodSync, chownSync, mkdirSync, statSync } from 'node:fs';
-import { basename, dirname, isAbsolute, join, resolve } from 'node:path';
-import type { Writable } from 'node:stream';
+import { basename, dirname, isAbsolute, join } from 'node:path';
 import { hashPassword } from '../../crypto/password-hash.ts';
-import { isStoreName, openUserStore, USER_STORE_FILE, UserStoreError } from '../auth/user-store.ts';
-import type { UserStore } from '../auth/user-store.ts';
+import { isStoreName, USER_STORE_FILE, UserStoreError } from '../auth/user-store.ts';
 import { Secret } from '../log/secret.ts';
 import { PromptError, readNewPassword } from '../util/prompt.ts';
-import type { PromptInput } from '../util/prompt.ts';
-import { STATE_FILES, stateFolderOf } from './state-folder.ts';
-
-/** What the command reads and writes; tests give streams of their own. */
-export interface UserCommandIo {
-  readonly input: PromptInput;
-  readonly output: Writable;
-  readonly error: Writable;
-  readonly env: Readonly<Record<string, string | undefined>>;
-}
-
-/** 0: done; 1: the store or the password said no; 2: the command line is wrong. */
-export const EXIT = { done: 0, refused: 1, usage: 2 } as const;
+import { STATE_FILES } from './state-folder.ts';
+import { runKeyCommand } from './user-key-command.ts';
+import {
+  EXIT,
+  requireStore,
+  requireUser,
+  UsageError,
+  userStorePath,
+  withStore,
+} from './user-store-access.ts';
+import type { UserCommandIo } from './user-store-access.ts';
+import { runTotpCommand } from './user-totp-command.ts';
 
 const USAGE = `Usage: lockgate user add NAME [--home DIR] [--uid N] [--gid N] [--groups a,b] [--shell PATH]
        lockgate user passwd NAME
        lockgate user list
        lockgate user remove NAME
+       lockgate user key add NAME [FILE]          public keys, OpenSSH or RFC 4716; standard input without FILE
+       lockgate user key list NAME
+       lockgate user key remove NAME FINGERPRINT
+       lockgate user totp NAME on|off             one-time codes beside the password
   --state DIR   state folder (default: LOCKGATE_STATE, else ~/.local/state/lockgate)
   --store FILE  user store, instead of the state folder's ${USER_STORE_FILE}
 The password is asked for on the terminal, or read as one line from standard input; it is never an argument.
@@ -55,27 +56,24 @@ export async function runUserCommand(argv: readonly string[], io: UserCommandIo)
     io.output.write(USAGE);
     return EXIT.done;
   }
-  const parsed = parseArguments(argv);
-  if (typeof parsed === 'string') {
-    io.error.write(`lockgate user: ${parsed}\n${USAGE}`);
-    return EXIT.usage;
-  }
   try {
+    const [action, ...rest] = argv;
+    if (action === 'key') return await runKeyCommand(rest, io);
+    if (action === 'totp') return runTotpCommand(rest, io);
+    const parsed = parseArguments(argv);
+    if (typeof parsed === 'string') throw new UsageError(parsed);
     return await runAction(parsed, io);
   } catch (error) {
+    if (error instanceof UsageError) {
+      io.error.write(`lockgate user: ${error.message}\n${USAGE}`);
+      return EXIT.usage;
+    }
     if (error instanceof UserStoreError || error instanceof PromptError) {
       io.error.write(`lockgate user: ${error.message}\n`);
       return EXIT.refused;
     }
     throw error;
   }
-}
-
-/** Where the store is: `--store`, else in the state folder. */
-function userStorePath(options: ParsedArguments['options'], env: UserCommandIo['env']): string {
-  const store = options.get('store');
-  if (store !== undefined) return resolve(store);
-  return join(stateFolderOf(options.get('state') ?? null, env), STATE_FILES.users);
 }
 
 function parseArguments(argv: readonly string[]): ParsedArguments | string {
@@ -120,9 +118,7 @@ async function runAction(parsed: ParsedArguments, io: UserCommandIo): Promise<nu
   const { action, name, options } = parsed;
   const path = userStorePath(options, io.env);
   if (action === 'add' && name !== null) return addUser(name, options, path, io);
-  if (action !== 'add' && statSync(path, { throwIfNoEntry: false }) === undefined) {
-    throw new UserStoreError('unusable', `there is no user store '${path}'`);
-  }
+  if (action !== 'add') requireStore(path);
   if (action === 'passwd' && name !== null) return changePassword(name, path, io);
   if (action === 'remove' && name !== null) {
     return withStore(path, (store) => {
@@ -199,9 +195,7 @@ async function addUser(
 }
 
 async function changePassword(name: string, path: string, io: UserCommandIo): Promise<number> {
-  withStore(path, (store) => {
-    if (store.find(name) === null) throw new UserStoreError('not-found', `no user '${name}' in the store`);
-  });
+  withStore(path, (store) => requireUser(store, name));
   const hash = await askForHash(name, io);
   withStore(path, (store) => store.setHash(name, hash));
   io.output.write(`changed the password of '${name}'\n`);
@@ -214,15 +208,6 @@ async function askForHash(name: string, io: UserCommandIo): Promise<Secret> {
   if (password === '') throw new PromptError('an empty password is refused');
   if (/[\x00-\x1f\x7f]/.test(password)) throw new PromptError('the password holds control characters');
   return new Secret(await hashPassword(password));
-}
-
-function withStore<T>(path: string, work: (store: UserStore) => T): T {
-  const store = openUserStore(path);
-  try {
-    return work(store);
-  } finally {
-    store.close();
-  }
 }
 
 /**

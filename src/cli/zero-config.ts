@@ -1,26 +1,20 @@
 /** A start without -c: everything a safe server on this machine needs, made once and reused. */
 import { randomBytes, X509Certificate } from 'node:crypto';
-import {
-  chmodSync,
-  chownSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { hashPassword } from '../../crypto/password-hash.ts';
 import { openUserStore } from '../auth/user-store.ts';
 import { Secret } from '../log/secret.ts';
-import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE } from '../main/modes.ts';
+import { PRIVATE_DIRECTORY_MODE } from '../main/modes.ts';
 import {
   DEFAULT_PORT,
   firstConfiguration,
   IMPLICIT_PORT_OFFSET,
+  SFTP_PORT_OFFSET,
   type FirstConfiguration,
 } from './first-configuration.ts';
+import { provideHostKeys } from './first-host-keys.ts';
+import { replaceFile } from './replace-file.ts';
 import { createSelfSigned, type CertificateKind } from './self-signed.ts';
 import { STATE_FILES } from './state-folder.ts';
 
@@ -41,6 +35,8 @@ export interface ZeroConfiguration {
   /** Known on the first start only. */
   readonly password: Secret | null;
   readonly port: number;
+  /** Null where the configuration in the folder does not serve SFTP. */
+  readonly sftpPort: number | null;
 }
 
 /** The state folder cannot be used; the message is for the operator. */
@@ -64,7 +60,11 @@ export async function prepareZeroConfiguration(
     writeTrust(folder);
     const loginAsRoot = process.getuid?.() === 0 && !othersReach(folder);
     const chosenPort = provideConfiguration(folder, port, loginAsRoot);
+    await provideHostKeys(folder, chosenPort);
     const password = await provideUser(folder, loginAsRoot);
+    const servesSftp = /^\s*SFTPEngine\s+on\s*$/im.test(
+      readFileSync(join(folder, STATE_FILES.config), 'utf8'),
+    );
     return {
       configFile: join(folder, STATE_FILES.config),
       folder,
@@ -72,6 +72,7 @@ export async function prepareZeroConfiguration(
       user: FIRST_USER,
       password,
       port: chosenPort,
+      sftpPort: servesSftp ? chosenPort + SFTP_PORT_OFFSET : null,
     };
   } catch (error) {
     const { code, path } = error as NodeJS.ErrnoException;
@@ -94,7 +95,8 @@ export function firstSteps(state: ZeroConfiguration): string {
     password === null
       ? `  user      ${state.user} (new password: lockgate user passwd ${state.user} --state ${shellQuote(state.folder)})`
       : `  user      ${state.user}\n  password  ${password}   (shown this once)`;
-  return `Lockgate serves this machine: FTP with AUTH TLS on port ${state.port}, implicit FTPS on port ${implicit}.
+  const sftp = state.sftpPort === null ? '' : `, SFTP on port ${state.sftpPort}`;
+  return `Lockgate serves this machine: FTP with AUTH TLS on port ${state.port}, implicit FTPS on port ${implicit}${sftp}.
 
 ${account}
   folder    ${join(state.folder, STATE_FILES.home, state.user)}
@@ -105,7 +107,17 @@ Fetch the first file:
   curl --ssl-reqd --cacert ${trust} -u ${login} ftp://localhost:${state.port}/${FIRST_FILE}
   curl --cacert ${trust} -u ${login} ftps://localhost:${implicit}/${FIRST_FILE}
   lftp -u ${lftpLogin} -p ${state.port} -e ${shellQuote(`${settings}; cat ${FIRST_FILE}; bye`)} ftp://localhost
+${sshLines(state)}
+`;
+}
 
+/** OpenSSH's clients ask for the password; known_hosts lets them verify the server. */
+function sshLines(state: ZeroConfiguration): string {
+  if (state.sftpPort === null) return '';
+  const knownHosts = shellQuote(`UserKnownHostsFile=${join(state.folder, STATE_FILES.knownHosts)}`);
+  const login = `${state.user}@localhost:${FIRST_FILE}`;
+  return `  sftp -P ${state.sftpPort} -o ${knownHosts} ${login}
+  scp -P ${state.sftpPort} -o ${knownHosts} ${login} .
 `;
 }
 
@@ -204,13 +216,6 @@ function othersReach(folder: string): boolean {
     if ((statSync(directory).mode & 0o001) === 0) return false;
     if (directory === '/') return true;
   }
-}
-
-/** Whole or absent: a start that is killed halfway leaves no half key. */
-function replaceFile(path: string, text: string): void {
-  const temporary = `${path}.${process.pid}.tmp`;
-  writeFileSync(temporary, text, { mode: PRIVATE_FILE_MODE, flush: true });
-  renameSync(temporary, path);
 }
 
 function shellQuote(text: string): string {

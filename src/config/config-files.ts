@@ -3,10 +3,12 @@ import type { PartialSettings, Scope, ServerConfig } from './server-config.ts';
 
 /** Paths as written in the directives, each once. */
 export interface ConfigFiles {
-  /** SystemLog, ServerLog, TLSLog, TransferLog, TraceLog and ExtendedLog files. */
+  /** SystemLog, ServerLog, TLSLog, SFTPLog, TransferLog, TraceLog and ExtendedLog files. */
   readonly logs: readonly string[];
   /** Certificates, keys, PKCS#12, chains, CA bundles, CRLs and DH parameters. */
   readonly tls: readonly string[];
+  /** Those of `tls` that nobody but the server may read: files of TLSPreSharedKey. */
+  readonly preSharedKeys: readonly string[];
   /** Directories of TLSCACertificatePath and TLSCARevocationPath. */
   readonly tlsDirectories: readonly string[];
 }
@@ -17,6 +19,7 @@ export function configFiles(config: ServerConfig): ConfigFiles {
   return {
     logs: distinct(settings.flatMap(logPaths).filter((path) => !path.startsWith('syslog:'))),
     tls: distinct(settings.flatMap(tlsPaths)),
+    preSharedKeys: distinct(settings.flatMap(preSharedKeyPaths)),
     tlsDirectories: distinct(settings.flatMap((own) => [own.tlsCACertificatePath, own.tlsCARevocationPath])),
   };
 }
@@ -30,7 +33,15 @@ function scopesOf(scope: Scope): readonly Scope[] {
 }
 
 function logPaths(own: PartialSettings): readonly string[] {
-  const single = [own.systemLog, own.serverLog, own.tlsLog, own.transferLog, own.traceLog, own.structuredLog];
+  const single = [
+    own.systemLog,
+    own.serverLog,
+    own.tlsLog,
+    own.sftpLog,
+    own.transferLog,
+    own.traceLog,
+    own.structuredLog,
+  ];
   return distinct([...single, ...(own.extendedLog ?? []).map((target) => target.path)]);
 }
 
@@ -47,7 +58,12 @@ function tlsPaths(own: PartialSettings): readonly string[] {
     own.tlsCACertificateFile,
     own.tlsCARevocationFile,
     ...(own.tlsDHParamFile ?? []),
+    ...preSharedKeyPaths(own),
   ]);
+}
+
+function preSharedKeyPaths(own: PartialSettings): readonly string[] {
+  return (own.tlsPreSharedKey ?? []).map(({ path }) => path);
 }
 
 function distinct(paths: readonly (string | null | undefined)[]): readonly string[] {

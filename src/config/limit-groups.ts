@@ -10,11 +10,16 @@ export const LIMIT_GROUPS: Readonly<Record<'DIRS' | 'READ' | 'WRITE', readonly s
   WRITE: [
     ...['APPE', 'DELE', 'MFF', 'MFMT', 'MKD', 'RMD', 'RNFR', 'RNTO'],
     ...['STOR', 'STOU', 'XMKD', 'XRMD'],
+    // SFTP's own (sftp-directives, section 3). The manual lists SYMLINK under READ too; a read-only site allows READ.
+    ...['HARDLINK', 'LOCK', 'SETSTAT', 'SYMLINK'],
   ],
 };
 
-/** What `<Limit ALL>` does not cover. */
-export const OUTSIDE_LIMIT_ALL: readonly string[] = ['LOGIN', 'EPRT', 'EPSV', 'PASV', 'PORT', 'PROT', 'OPTS'];
+/** What `<Limit ALL>` does not cover. OPEN and REALPATH are what SFTP begins RETR, STOR and everything else with. */
+export const OUTSIDE_LIMIT_ALL: readonly string[] = [
+  ...['LOGIN', 'EPRT', 'EPSV', 'PASV', 'PORT', 'PROT', 'OPTS'],
+  ...['OPEN', 'REALPATH'],
+];
 
 /** The groups a verb (upper case) belongs to. */
 export function limitGroupsOf(verb: string): readonly string[] {

@@ -26,6 +26,7 @@ export const MODULES: readonly ModuleInfo[] = Object.freeze([
   { name: 'mod_ifsession', version: '1.3', summary: '<IfUser>, <IfGroup>, <IfClass>, <IfAuthenticated>' },
   { name: 'mod_ifversion', version: '0.2', summary: '<IfVersion>' },
   { name: 'mod_tls', version: '2.9.3', summary: 'FTPS' },
+  { name: 'mod_sftp', version: '1.2.1', summary: 'SFTP and SCP over SSH 2' },
   { name: 'mod_lockgate', version: '1.0', summary: 'directives of this server' },
 ]);
 

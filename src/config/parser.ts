@@ -140,7 +140,13 @@ class Parser {
     const first = words[0];
     if (first === undefined) return;
     if (first.quoted || !first.text.startsWith('<')) {
-      this.#directive(first.text, this.#expand(words.slice(1)), location, depth);
+      const values = words.slice(1);
+      this.#directive(
+        first.text,
+        keepsVariables(first.text) ? values.map(({ text }) => text) : this.#expand(values),
+        location,
+        depth,
+      );
     } else if (first.text.startsWith('</')) {
       this.#closeTag(tagWords(words, '</'), filters, outerSections);
     } else {
@@ -224,6 +230,11 @@ class Parser {
         return;
       case 'define':
         if (args[0] === undefined) throw new ConfigError('missing parameters', { directive: 'Define' });
+        // Read too late: OpenSSL works already. Ignored, it would be a FIPS mode that is none.
+        if (args[0] === 'TLS_USE_FIPS' || args[0] === 'SFTP_USE_FIPS')
+          throw new ConfigError(`FIPS mode is asked for on the command line only: start with -D${args[0]}`, {
+            directive: 'Define',
+          });
         this.#defines.add(args[0]);
         return;
       case 'loadmodule':
@@ -321,4 +332,9 @@ function readIncluded(source: ConfigSource, file: string): string {
       cause: error,
     });
   }
+}
+
+/** Formats of log lines ask for a session's variables, which only the session knows (and the server's beside them). */
+function keepsVariables(directive: string): boolean {
+  return directive.toLowerCase() === 'logformat';
 }

@@ -52,7 +52,20 @@ function toVirtualHost(
   const { scope, isMain, location } = draft;
   const { settings, limits, directories, anonymous, conditionals } = scope;
   const port = settings.port ?? defaults.port;
-  return { id, isMain, addresses, port, settings, limits, directories, anonymous, conditionals, location };
+  const origins = new Map([...scope.origins].map(([key, origin]) => [key, origin.location]));
+  return {
+    id,
+    isMain,
+    addresses,
+    port,
+    settings,
+    limits,
+    directories,
+    anonymous,
+    conditionals,
+    location,
+    origins,
+  };
 }
 
 async function addressesOf(draft: ServerDraft, options: ResolveOptions): Promise<readonly string[]> {

@@ -103,6 +103,8 @@ export interface VirtualHost extends Scope {
   readonly anonymous: readonly AnonymousSection[];
   readonly conditionals: readonly ConditionalSection[];
   readonly location: SourceLocation;
+  /** The line each setting came from, for checks that run behind the parser; `<Global>` lines included. */
+  readonly origins?: ReadonlyMap<keyof Settings, SourceLocation>;
 }
 
 /** `<Class name>`; the first class that matches at connect is the session's. */
@@ -141,6 +143,13 @@ export interface ServerConfig {
   readonly secretFiles: ReadonlyMap<string, Uint8Array>;
   /** Pass phrases of TLSPKCS12File bundles, learnt at start (checkTlsConfiguration): path -> pass phrase. */
   readonly pkcs12PassPhrases?: ReadonlyMap<string, string>;
+  /**
+   * Stapled OCSP responses, kept fresh by main (crypto/staple-slot.ts): SHA-256 fingerprint of the server certificate ->
+   * shared memory that main writes and every worker reads.
+   */
+  readonly staples?: ReadonlyMap<string, SharedArrayBuffer>;
+  /** Host keys of SFTPHostKey, read and decrypted by main: path -> PKCS#8 DER. */
+  readonly sshHostKeys?: ReadonlyMap<string, Uint8Array>;
   /** True where the process can act as the logged-in users (it was started as root). */
   readonly actsAsUsers: boolean;
 }
@@ -174,6 +183,26 @@ export type TlsOption =
   | 'NoSessionReuseRequired'
   | 'StdEnvVars'
   | 'UseImplicitSSL';
+
+export type TlsRevocationMethod = 'crl' | 'ocsp';
+
+export type TlsStaplingOption = 'NoNonce' | 'NoVerify' | 'NoFakeTryLater';
+
+/** Responses always live in main's memory; `directory` keeps them over a restart (fscache). */
+export type TlsStaplingCache =
+  { readonly kind: 'memory' } | { readonly kind: 'directory'; readonly path: string };
+
+/** One TLSPreSharedKey: the key stands as hexadecimal text in a file that main reads. */
+export interface TlsPreSharedKeyFile {
+  readonly identity: string;
+  readonly path: string;
+}
+
+/** TLSSessionTicketKeys: a new key every `ageSeconds`; the newest `count` keys open tickets. */
+export interface TlsTicketKeyRotation {
+  readonly ageSeconds: number;
+  readonly count: number;
+}
 
 export interface TlsRenegotiate {
   readonly controlSeconds: number;
@@ -244,6 +273,86 @@ export interface RootedDirectory {
   /** Comma means AND, `!` not; absent: everybody. */
   readonly groups?: NameExpression;
 }
+
+/** One SFTPHostKey line: a key file, an SSH agent's socket, or a type whose keys are taken out again. */
+export type SftpHostKeySource =
+  | { readonly kind: 'file'; readonly path: string; readonly location?: SourceLocation }
+  | { readonly kind: 'agent'; readonly socket: string; readonly location?: SourceLocation }
+  | { readonly kind: 'without'; readonly type: 'RSA' | 'DSA' | 'ECDSA' | 'ED25519' };
+
+/** `file:PATH` of SFTPAuthorizedUserKeys and SFTPAuthorizedHostKeys; `%u` and `~` still stand in `path`. */
+export interface SftpKeyStore {
+  readonly kind: 'file';
+  readonly path: string;
+}
+
+/** What one SFTPClientMatch line says of the clients whose software version its pattern matches. */
+export interface SftpClientMatch {
+  readonly pattern: RegExp;
+  /** Bytes. */
+  readonly channelWindowSize?: number;
+  /** Bytes. */
+  readonly channelPacketSize?: number;
+  readonly sftpProtocolVersion?: { readonly min: number; readonly max: number };
+  readonly sftpCiphers?: readonly string[];
+  readonly sftpDigests?: readonly string[];
+  readonly sftpHostKeys?: readonly string[];
+  readonly sftpKeyExchanges?: readonly string[];
+  readonly pessimisticNewkeys?: boolean;
+}
+
+export type SftpOption =
+  | 'AllowInsecureLogin'
+  | 'AllowWeakDH'
+  | 'FIDOTouchRequired'
+  | 'FIDOVerifyRequired'
+  | 'IgnoreFIFOs'
+  | 'IgnoreSCPUploadPerms'
+  | 'IgnoreSCPUploadTimes'
+  | 'IgnoreSFTPSetExtendedAttributes'
+  | 'IgnoreSFTPSetOwners'
+  | 'IgnoreSFTPSetPerms'
+  | 'IgnoreSFTPSetTimes'
+  | 'IgnoreSFTPUploadExtendedAttributes'
+  | 'IgnoreSFTPUploadPerms'
+  | 'IncludeSFTPTimes'
+  | 'InsecureHostKeyPerms'
+  | 'MatchKeySubject'
+  | 'NoExtensionNegotiation'
+  | 'NoHostkeyRotation'
+  | 'NoStrictKex'
+  | 'OldProtocolCompat'
+  | 'PessimisticKexinit';
+
+/** Names of SFTPExtensions as the manual writes them. */
+export type SftpExtension =
+  | 'checkFile'
+  | 'copyData'
+  | 'copyFile'
+  | 'fsync'
+  | 'hardlink'
+  | 'homeDirectory'
+  | 'limits'
+  | 'posixRename'
+  | 'spaceAvailable'
+  | 'statvfs'
+  | 'userGroupNames'
+  | 'vendorID'
+  | 'versionSelect'
+  | 'xattr';
+
+/** SFTPRekey: seconds, bytes and the wait for a client that does not follow (0: none). */
+export type SftpRekey =
+  | { readonly kind: 'none' }
+  | {
+      readonly kind: 'required';
+      readonly seconds: number;
+      readonly bytes: number;
+      readonly timeoutSeconds: number;
+    };
+
+/** The policies of the manual, and the one CBC ciphers switch on by themselves. */
+export type SftpTrafficPolicy = 'none' | 'low' | 'medium' | 'high' | 'paranoid' | 'rogaway';
 
 /**
  * Effective values of every implemented directive. One key per directive row; the row's table holds
@@ -434,6 +543,58 @@ export interface Settings {
   readonly tlsNextProtocol: boolean;
   readonly tlsMasqueradeAddress: string | null;
   readonly tlsPassPhraseProvider: string | null;
+  /** Revocation methods for client certificates, in the order they are asked. */
+  readonly tlsVerifyOrder: readonly TlsRevocationMethod[];
+  readonly tlsStapling: boolean;
+  readonly tlsStaplingCache: TlsStaplingCache;
+  readonly tlsStaplingOptions: readonly TlsStaplingOption[];
+  /** `http:` URL asked instead of the certificate's own. */
+  readonly tlsStaplingResponder: string | null;
+  /** Seconds. */
+  readonly tlsStaplingTimeout: number;
+  readonly tlsPreSharedKey: readonly TlsPreSharedKeyFile[];
+  readonly tlsSessionTicketKeys: TlsTicketKeyRotation;
+  // --- SFTP and SCP (mod_sftp) ---
+  readonly sftpEngine: boolean;
+  readonly sftpLog: string | null;
+  readonly sftpHostKey: readonly SftpHostKeySource[];
+  /** Host key algorithms in order; null: the profile's. */
+  readonly sftpHostKeys: readonly string[] | null;
+  readonly sftpKeyExchanges: readonly string[] | null;
+  readonly sftpCiphers: readonly string[] | null;
+  readonly sftpDigests: readonly string[] | null;
+  readonly sftpCompression: 'off' | 'on' | 'delayed';
+  /** Chains of methods, each to be passed in order; null: by what is configured. */
+  readonly sftpAuthMethods: readonly (readonly string[])[] | null;
+  readonly sftpAuthPublicKeys: readonly string[] | null;
+  readonly sftpAuthorizedUserKeys: readonly SftpKeyStore[];
+  readonly sftpAuthorizedHostKeys: readonly SftpKeyStore[];
+  /** Ours: public keys of the authorities whose user certificates log in. */
+  readonly sftpTrustedUserCAKeys: string | null;
+  readonly sftpKeyBlacklist: string | null;
+  readonly sftpKeyFingerprints: {
+    readonly hash: 'sha256' | 'sha1' | 'md5';
+    readonly encoding: 'base64' | 'hex' | 'hex+colons';
+  };
+  /** Bits; 0 is no floor. */
+  readonly sftpKeyLimits: {
+    readonly minimumRsaBits: number;
+    readonly minimumDsaBits: number;
+    readonly minimumEcBits: number;
+  };
+  readonly sftpAcceptEnv: readonly string[];
+  /** `count` probes, `interval` seconds apart; null: none. */
+  readonly sftpClientAlive: { readonly count: number; readonly interval: number } | null;
+  readonly sftpClientMatch: readonly SftpClientMatch[];
+  readonly sftpDHParamFile: string | null;
+  readonly sftpDisplayBanner: string | null;
+  readonly sftpExtensions: readonly { readonly name: SftpExtension; readonly enabled: boolean }[];
+  readonly sftpMaxChannels: number;
+  readonly sftpOptions: readonly SftpOption[];
+  readonly sftpPassPhraseProvider: string | null;
+  readonly sftpRekey: SftpRekey;
+  /** Null where the directive is not given: none, but rogaway for CBC. */
+  readonly sftpTrafficPolicy: SftpTrafficPolicy | null;
   // --- ours: the actors ---
   readonly workers: number;
   readonly transferBufferSize: number;

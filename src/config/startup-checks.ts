@@ -20,6 +20,7 @@ export function checkServers(config: CheckedConfig, diagnostics: Diagnostics): v
     checkTlsEngine(host, config, diagnostics);
     checkLogFormats(host, config, diagnostics);
     checkPassivePorts(host, config, diagnostics);
+    checkSftpServer(host, config, diagnostics);
   }
   checkDefaultServers(config, diagnostics);
   if (config.virtualHosts.every((host) => host.port === 0))
@@ -56,6 +57,45 @@ function checkTlsEngine(host: VirtualHost, config: CheckedConfig, diagnostics: D
   if (host.settings.tlsOptions?.includes('UseImplicitSSL') === true) {
     diagnostics.warn(`Server ${name}: UseImplicitSSL has no effect, because TLSEngine is off`);
   }
+}
+
+/** What a virtual host of mod_sftp cannot be, and what it cannot do (sftp-directives, section 1). */
+function checkSftpServer(host: VirtualHost, config: CheckedConfig, diagnostics: Diagnostics): void {
+  const value = <K extends keyof Settings>(key: K): Settings[K] => valueOf(host, key, config.defaults);
+  if (!value('sftpEngine')) return;
+  const name = value('serverName');
+  if (value('tlsEngine')) {
+    const both = 'cannot support both FTPS (TLSEngine on) and SFTP (SFTPEngine on) for the same host';
+    diagnostics.fail(new ConfigError(`mod_sftp: Server '${name}': ${both}`, { location: host.location }));
+  }
+  // As in the original no reason to keep the other servers from starting: each session is refused, and SFTPLog says why.
+  if (value('sftpHostKey').every((source) => source.kind === 'without'))
+    diagnostics.warn(`mod_sftp: Server '${name}': no SFTPHostKey, so every session will be refused`);
+  const methods = new Set((value('sftpAuthMethods') ?? []).flat());
+  const refuseMethods = (reason: string): void =>
+    diagnostics.fail(new ConfigError(reason, { directive: 'SFTPAuthMethods', location: host.location }));
+  const needs = (method: string, stores: number, directive: string): void => {
+    if (!methods.has(method) || stores > 0) return;
+    refuseMethods(`cannot support authentication method '${method}' without ${directive} configuration`);
+  };
+  if (methods.has('keyboard-interactive:otp') && value('userStore') === null)
+    refuseMethods("unsupported authentication method 'keyboard-interactive:otp': No drivers loaded");
+  const userKeys = value('sftpAuthorizedUserKeys').length + (value('sftpTrustedUserCAKeys') === null ? 0 : 1);
+  const storesKeys = value('userStore') === null ? 0 : 1;
+  needs('publickey', userKeys + storesKeys, 'SFTPAuthorizedUserKeys');
+  needs('hostbased', value('sftpAuthorizedHostKeys').length, 'SFTPAuthorizedHostKeys');
+  const scopes: readonly Scope[] = [host, ...host.directories, ...host.conditionals];
+  if (scopes.some((scope) => (scope.settings.userOwner ?? null) !== null))
+    diagnostics.warn(
+      value('rootRevoke') === 'on'
+        ? `Server ${name}: UserOwner has no effect, because RootRevoke on gives root privileges up`
+        : `Server ${name}: UserOwner is configured: root privileges are kept for it`,
+    );
+  const ignored = (what: string): void =>
+    diagnostics.warn(`Server ${name}: ${what} is not supported by SFTP and will be ignored`);
+  if (host.anonymous.length > 0) ignored('<Anonymous>');
+  if (host.settings.listOptions !== undefined) ignored('ListOptions');
+  if (host.settings.maxRetrieveFileSize !== undefined) ignored('MaxRetrieveFileSize');
 }
 
 function checkLogFormats(host: VirtualHost, config: CheckedConfig, diagnostics: Diagnostics): void {

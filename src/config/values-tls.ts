@@ -1,5 +1,13 @@
 /** Parameters of the TLS directives (ftps-directives, section 1). */
 import { createSecureContext } from 'node:tls';
+import { activeProfile } from '../../crypto/profile.ts';
+import {
+  forbiddenCipher,
+  forbiddenGroup,
+  forbiddenOption,
+  forbiddenProtocol,
+  forbiddenSuite,
+} from '../../crypto/profile-rules.ts';
 import { ConfigError } from './config-error.ts';
 import type { ParseInput } from './directive-row.ts';
 import type { Settings, TlsOption, TlsRenegotiate, TlsRequired, TlsVersion } from './server-config.ts';
@@ -9,11 +17,29 @@ const VERSIONS: readonly TlsVersion[] = ['SSLv3', 'TLSv1', 'TLSv1.1', 'TLSv1.2',
 /** `ALL` and `SSLv23`; SSLv3 is not in any current library. */
 const ALL_VERSIONS: readonly TlsVersion[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'];
 
-function readVersion(word: string): TlsVersion {
+/** A version by its name, whatever a profile says of it. */
+export function readVersion(word: string): TlsVersion {
   const name = word.toLowerCase() === 'tlsv1.0' ? 'TLSv1' : word;
   const version = VERSIONS.find((known) => known.toLowerCase() === name.toLowerCase());
   if (version === undefined) throw new ConfigError(`unknown protocol: '${word}'`);
   return version;
+}
+
+/** A version that is to be offered. */
+function readOffered(word: string): TlsVersion {
+  const version = readVersion(word);
+  requireAllowed(forbiddenProtocol(version, activeProfile()));
+  return version;
+}
+
+/** `ALL` and `SSLv23` stand for what is there: a profile's own limits are no error of whoever wrote them. */
+function allVersions(): readonly TlsVersion[] {
+  return ALL_VERSIONS.filter((version) => forbiddenProtocol(version, activeProfile()) === null);
+}
+
+/** Throws what a profile says against a name. */
+function requireAllowed(refusal: string | null): void {
+  if (refusal !== null) throw new ConfigError(refusal);
 }
 
 /** `v1 [v2 ...]`, `SSLv23`, or `ALL [+|-]v ...`; in the order of the versions. */
@@ -21,17 +47,16 @@ export function tlsProtocol(input: ParseInput): readonly TlsVersion[] {
   const words = someWords(input);
   const chosen = new Set<TlsVersion>();
   if (words[0]!.toLowerCase() === 'all') {
-    for (const version of ALL_VERSIONS) chosen.add(version);
+    for (const version of allVersions()) chosen.add(version);
     for (const word of words.slice(1)) {
       if (!/^[+-]/.test(word)) throw new ConfigError(`missing required +/- prefix: ${word}`);
-      const version = readVersion(word.slice(1));
-      if (word.startsWith('+')) chosen.add(version);
-      else chosen.delete(version);
+      if (word.startsWith('+')) chosen.add(readOffered(word.slice(1)));
+      else chosen.delete(readVersion(word.slice(1)));
     }
   } else {
     for (const word of words) {
-      if (word.toLowerCase() === 'sslv23') for (const version of ALL_VERSIONS) chosen.add(version);
-      else chosen.add(readVersion(word));
+      if (word.toLowerCase() === 'sslv23') for (const version of allVersions()) chosen.add(version);
+      else chosen.add(readOffered(word));
     }
   }
   return requireUsable(chosen);
@@ -78,6 +103,8 @@ export function tlsCipherSuite(input: ParseInput): CipherSettings {
       `use of TLSv1.3 ciphersuite in '${list}' requires protocol parameter; use 'TLSCipherSuite TLSv1.3 ${list}'`,
     );
   }
+  // The default's own text asks for nothing; every profile has its own default.
+  if (list !== DEFAULT_CIPHERS) requireAllowed(forbiddenCipher(list, activeProfile()));
   requireAccepted(`unable to use ciphersuite '${list}'`, () => createSecureContext({ ciphers: list }));
   return { tlsCipherSuite: list };
 }
@@ -88,6 +115,7 @@ function readSuites13(list: string): string {
   if (names.length === 0 || unknown !== undefined) {
     throw new ConfigError(`unable to use ciphersuite '${list}': no cipher match`);
   }
+  requireAllowed(forbiddenSuite(list, activeProfile()));
   return list;
 }
 
@@ -119,6 +147,7 @@ function requireAccepted(prefix: string, attempt: () => unknown): void {
 export function tlsCurves(input: ParseInput): string | null {
   const names = oneWord(input);
   if (names.toLowerCase() === 'auto') return null;
+  requireAllowed(forbiddenGroup(names, activeProfile()));
   requireAccepted(`unable to use curve '${names}'`, () => createSecureContext({ ecdhCurve: names }));
   return names;
 }
@@ -149,6 +178,7 @@ export function tlsOptions(input: ParseInput): readonly TlsOption[] {
     if (word === 'AllowClientRenegotiation') return 'AllowClientRenegotiations';
     const option = OPTIONS.find((known) => known === word);
     if (option === undefined) throw new ConfigError(`: unknown TLSOption '${word}'`);
+    requireAllowed(forbiddenOption(option, activeProfile()));
     return option;
   });
 }

@@ -84,7 +84,8 @@ const LETTERS: Readonly<Record<string, (input: LogFormatInput) => string | numbe
   P: () => process.pid,
   r: ({ record }) => fullCommand(record),
   R: ({ record }) => Math.round(record.milliseconds),
-  s: ({ record }) => record.replyCode || null,
+  // SFTP's 0 is an answer, OK; without a text there was none.
+  s: ({ record }) => (record.replyCode === 0 && record.replyText === '' ? null : record.replyCode),
   S: ({ record }) => record.replyText || null,
   t: ({ record }) => apacheTime(record.receivedAt),
   T: ({ record }) => (record.transfer === null ? null : (record.transfer.milliseconds / 1000).toFixed(3)),
@@ -106,7 +107,7 @@ const NAMES: Readonly<Record<string, (input: LogFormatInput) => string | number 
   iso8601: ({ record }) => `${logStamp(record.receivedAt)} ${zoneOffset(record.receivedAt)}`,
   millisecs: ({ record }) => pad(record.receivedAt.getMilliseconds(), 3),
   microsecs: ({ record }) => pad(record.receivedAt.getMilliseconds() * 1000, 6),
-  protocol: ({ facts }) => facts.protocol,
+  protocol: ({ record, facts }) => record.protocol ?? facts.protocol,
   'remote-port': ({ facts }) => facts.remotePort,
   'transfer-failure': ({ record }) => record.transfer?.failure ?? null,
   'transfer-millisecs': ({ record }) =>

@@ -1,6 +1,6 @@
 /** The SessionLog of one session: formats lines and appends them to the descriptors main opened. */
 import type { EffectiveConfig } from '../config/effective-config.ts';
-import { LOCKGATE_VERSION, MOD_TLS_VERSION } from '../version.ts';
+import { LOCKGATE_VERSION, MOD_SFTP_VERSION, MOD_TLS_VERSION } from '../version.ts';
 import { formatterFor, logsCommand } from './extended-log.ts';
 import { fullCommand } from './log-format.ts';
 import { appendLine } from './log-sink.ts';
@@ -45,15 +45,22 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
   }
 
   function tls(text: string): void {
-    const config = options.config();
     operations.debug(`tls: ${text}`);
     trace('tls', 5, () => text);
-    const descriptor = descriptorOf(config, config.settings.tlsLog);
+    moduleLine(options.config().settings.tlsLog, `mod_tls/${MOD_TLS_VERSION}`, text);
+  }
+
+  function sftp(text: string): void {
+    operations.debug(`sftp: ${text}`);
+    trace('ssh2', 5, () => text);
+    moduleLine(options.config().settings.sftpLog, `mod_sftp/${MOD_SFTP_VERSION}`, text);
+  }
+
+  /** A line of a module's own log file. */
+  function moduleLine(path: string | null, module: string, text: string): void {
+    const descriptor = descriptorOf(options.config(), path);
     if (descriptor === undefined) return;
-    appendLine(
-      descriptor,
-      `${logStamp(new Date())} mod_tls/${MOD_TLS_VERSION}[${process.pid}]: ${escapeControls(text)}\n`,
-    );
+    appendLine(descriptor, `${logStamp(new Date())} ${module}[${process.pid}]: ${escapeControls(text)}\n`);
   }
 
   function trace(channel: string, level: number, text: () => string): void {
@@ -106,7 +113,7 @@ export function createSessionLog(options: SessionLogOptions): SessionLog {
     }
   }
 
-  return { system, tls, trace, transfer, command };
+  return { system, tls, sftp, trace, transfer, command };
 }
 
 function descriptorOf(config: EffectiveConfig, path: string | null): number | undefined {

@@ -38,6 +38,8 @@ export interface CommandRecord {
   readonly realPath: string | null;
   readonly clientPath: string | null;
   readonly renameFrom: string | null;
+  /** Where one connection carries several: what this one belongs to. Absent: the session's. */
+  readonly protocol?: 'ssh2' | 'scp';
   readonly transfer: {
     readonly bytes: number;
     readonly milliseconds: number;
@@ -88,6 +90,8 @@ export interface SessionLog {
   system(level: LogLevel, text: string): void;
   /** TLSLog line `... mod_tls/VERSION[PID]: text`. */
   tls(text: string): void;
+  /** SFTPLog line `... mod_sftp/VERSION[PID]: text`. */
+  sftp(text: string): void;
   /** TraceLog line; `text` is only called where the channel's level asks for it. */
   trace(channel: string, level: number, text: () => string): void;
   /** TransferLog line. */

@@ -46,14 +46,22 @@ export class ConfigVersions {
     for (const [version, config] of this.#versions) {
       if (config === this.#current || this.#registry.usesConfig(version)) continue;
       this.#versions.delete(version);
+      // New certificates make a new version with the same open logs.
+      if (this.#isLogged(config)) continue;
       setTimeout(() => closeLogFiles(config.logDescriptors), LATE_LINES_MS).unref();
     }
   }
 
   /** The server has stopped: no worker is left to write. */
   closeAll(): void {
-    for (const config of this.#versions.values()) closeLogFiles(config.logDescriptors);
+    const logs = new Set([...this.#versions.values()].map((config) => config.logDescriptors));
+    for (const descriptors of logs) closeLogFiles(descriptors);
     this.#versions.clear();
     this.#current = null;
+  }
+
+  /** True when a version still in use writes to the same descriptors. */
+  #isLogged({ logDescriptors }: ServerConfig): boolean {
+    return [...this.#versions.values()].some((other) => other.logDescriptors === logDescriptors);
   }
 }

@@ -15,7 +15,14 @@ export interface OpenedLogs {
 
 interface WantedLog {
   readonly directive:
-    'SystemLog' | 'ServerLog' | 'TLSLog' | 'TransferLog' | 'ExtendedLog' | 'TraceLog' | 'LockgateLog';
+    | 'SystemLog'
+    | 'ServerLog'
+    | 'TLSLog'
+    | 'SFTPLog'
+    | 'TransferLog'
+    | 'ExtendedLog'
+    | 'TraceLog'
+    | 'LockgateLog';
   readonly path: string;
   /** AllowLogSymlinks of the server that names it. */
   readonly allowSymlinks: boolean;
@@ -42,7 +49,9 @@ export function openLogFiles(config: ServerConfig): OpenedLogs {
     warnings.push(
       directive === 'TLSLog'
         ? `mod_tls: notice: unable to open TLSLog: ${opened.reason}`
-        : `notice: unable to open ${directive} '${path}': ${opened.reason}`,
+        : directive === 'SFTPLog'
+          ? `mod_sftp: unable to open SFTPLog '${path}': ${opened.reason}`
+          : `notice: unable to open ${directive} '${path}': ${opened.reason}`,
     );
   }
   const structured = descriptors.get(config.virtualHosts[0]?.settings.structuredLog ?? '');
@@ -96,6 +105,7 @@ function wantedLogs(config: ServerConfig): WantedLog[] {
     add('SystemLog', settings.systemLog);
     add('ServerLog', settings.serverLog);
     add('TLSLog', settings.tlsLog);
+    add('SFTPLog', settings.sftpLog);
     add('TransferLog', settings.transferLog);
     add('TraceLog', settings.traceLog);
     add('LockgateLog', settings.structuredLog);

@@ -5,12 +5,16 @@
 import { EventEmitter, once } from 'node:events';
 import { stat } from 'node:fs/promises';
 import type { AddressInfo, Socket } from 'node:net';
+import { fipsLogLine } from '../../crypto/fips-attestation.ts';
+import { fipsMode } from '../../crypto/fips-module.ts';
+import type { FipsProbeError } from '../../crypto/fips-probes.ts';
 import type { SessionEnd, TransferReport } from '../actor/messages.ts';
 import type { LoadedConfig } from '../config/load-config.ts';
 import { listenerOfConnection } from '../config/listeners.ts';
 import type { ListenerConfig, ServerConfig, Settings } from '../config/server-config.ts';
 import { canSwitchCredentials } from '../util/thread-credentials.ts';
 import { LOCKGATE_VERSION, PROFTPD_VERSION } from '../version.ts';
+import { CertificateService } from './certificate-service.ts';
 import { ConfigVersions } from './config-versions.ts';
 import { settingsOfHost } from './config-settings.ts';
 import { createDaemonLog, type DaemonLog } from './daemon-log.ts';
@@ -27,7 +31,7 @@ import { SessionRegistry, type SessionEntry } from './session-registry.ts';
 export interface MainActorOptions {
   /** Reads and validates the configuration; called at start and at every reload. Throws ConfigError. */
   readonly load: (version: number) => Promise<LoadedConfig>;
-  readonly createAuth: (log: DaemonLog) => Authenticator;
+  readonly createAuth: (log: DaemonLog, onFipsFailure: (error: FipsProbeError) => void) => Authenticator;
   /** Descriptor for readable log lines (foreground), or null. */
   readonly consoleDescriptor: number | null;
   readonly debugLevel: number;
@@ -46,6 +50,8 @@ export interface MainActorOptions {
   readonly beforeUser?: (settings: Settings) => void;
   /** Connections are accepted; STARTUP is logged behind it, so whoever waits for that line may send signals. */
   readonly onListening?: () => void;
+  /** The server had to stop by itself, and has: a thread is not in the FIPS mode the server is in. */
+  readonly onFatal?: () => void;
 }
 
 /** What embedders and tests can listen to. */
@@ -77,6 +83,8 @@ export class MainActor extends EventEmitter<MainActorEvents> {
   readonly #versions = new ConfigVersions(this.registry);
   readonly #listeners: ListenerSet;
   readonly #passPhrases = new Map<string, string>();
+  readonly #certificates: CertificateService;
+  #started = false;
   #pool: SessionPool | null = null;
   #running: Running | null = null;
   #identity: ProcessIdentity = { kind: 'ordinary', uid: process.geteuid?.() ?? -1 };
@@ -87,6 +95,13 @@ export class MainActor extends EventEmitter<MainActorEvents> {
     super();
     this.#options = options;
     this.log = createDaemonLog(options.debugLevel > 0 ? 'debug' : 'info');
+    this.#certificates = new CertificateService({
+      log: this.log,
+      identity: () => this.#identity,
+      passPhrases: this.#passPhrases,
+      nextVersion: () => this.#versions.nextVersion(),
+      onChange: () => void this.refreshCertificates(),
+    });
     this.#listeners = new ListenerSet(
       {
         onConnection: (socket, listener) => this.#running!.launcher.accept(socket, listener.config),
@@ -144,11 +159,16 @@ export class MainActor extends EventEmitter<MainActorEvents> {
     try {
       const prepared = await this.#prepare(loaded, this.#options.askPassPhrase);
       const openFiles = this.#options.ownsProcess ? await this.#takeProcess(settings, prepared) : null;
-      const auth = this.#options.createAuth(this.log);
+      const auth = this.#options.createAuth(this.log, (error) => this.#fipsFailed(error));
       this.#running = { pool, auth, launcher: this.#createLauncher(pool, auth) };
       this.#adopt(prepared);
       await pool.ready;
+      if (fipsMode() !== 'off') {
+        await auth.ready;
+        this.log.daemon('notice', fipsLogLine(pool.threadCount, new Date()));
+      }
       await this.#listeners.open(bound, settings);
+      this.#started = true;
       this.#options.onListening?.();
       if (!this.#isInetd(settings)) this.#announce(openFiles);
     } catch (error) {
@@ -208,6 +228,26 @@ export class MainActor extends EventEmitter<MainActorEvents> {
     }
   }
 
+  /**
+   * Takes certificate files that changed since they were read; called by itself when they do. Running sessions keep what
+   * they have. Never rejects: what cannot be used is logged.
+   */
+  refreshCertificates(): Promise<void> {
+    const next = this.#reloading.then(() => this.#refreshCertificates());
+    this.#reloading = next;
+    return next;
+  }
+
+  async #refreshCertificates(): Promise<void> {
+    if (this.#stopping !== null || this.#running === null) return;
+    try {
+      const prepared = await this.#certificates.refresh(this.config);
+      if (prepared !== null) this.#adopt(prepared);
+    } catch (error) {
+      this.log.failure('changed certificate files are not used, the old ones stay in force', error);
+    }
+  }
+
   /** Stops accepting, tells every session, and ends. `graceMs`: how long running transfers may go on. */
   stop(graceMs: number): Promise<void> {
     this.#stopping ??= this.#stop(graceMs);
@@ -246,6 +286,7 @@ export class MainActor extends EventEmitter<MainActorEvents> {
     await this.#pool?.destroy();
     this.#pool = null;
     await running?.auth.close();
+    this.#certificates.close();
     this.#versions.closeAll();
   }
 
@@ -253,21 +294,31 @@ export class MainActor extends EventEmitter<MainActorEvents> {
     this.#pool = new SessionPool({
       workers: this.#isInetd(settings) ? 1 : Math.max(1, this.#options.workers ?? settings.workers),
       sessionsPerWorker: this.#options.sessionsPerWorker,
-      workerData: { logLevel: this.#options.debugLevel > 0 ? 'debug' : 'info' },
+      workerData: {
+        logLevel: this.#options.debugLevel > 0 ? 'debug' : 'info',
+        fips: fipsMode() !== 'off',
+      },
+      onFipsFailure: (error) => this.#fipsFailed(error),
       onWorkerError: (error) => this.#trouble('a session worker failed and is replaced', error),
       ...(this.#options.workerEntry === undefined ? {} : { entry: this.#options.workerEntry }),
     });
     return this.#pool;
   }
 
-  #prepare(loaded: LoadedConfig, askPassPhrase: AskPassPhrase | null): Promise<PreparedConfig> {
+  async #prepare(loaded: LoadedConfig, askPassPhrase: AskPassPhrase | null): Promise<PreparedConfig> {
     const { consoleDescriptor } = this.#options;
-    return prepareConfig(loaded, {
+    const prepared = await prepareConfig(loaded, {
       identity: this.#identity,
       consoleDescriptor,
       passPhrases: this.#passPhrases,
       askPassPhrase,
     });
+    try {
+      return await this.#certificates.withStaples(prepared);
+    } catch (error) {
+      discardConfig(prepared);
+      throw error;
+    }
   }
 
   /** The process becomes the server's own: limits, umask, user. Returns how many files may be open. */
@@ -292,6 +343,7 @@ export class MainActor extends EventEmitter<MainActorEvents> {
     for (const warning of prepared.warnings) this.log.daemon('warn', warning);
     for (const notice of prepared.notices) this.log.daemon('info', notice);
     this.#running?.auth.openStores(config);
+    this.#certificates.adopted(config, prepared.tlsFiles);
   }
 
   #actsAsUsers(): boolean {
@@ -319,6 +371,13 @@ export class MainActor extends EventEmitter<MainActorEvents> {
         this.#versions.releaseUnused();
       },
     });
+  }
+
+  /** Never on in a mode that is not the one asked for. During the start it is the start that fails. */
+  #fipsFailed(error: FipsProbeError): void {
+    if (!this.#started) return;
+    this.#trouble('unable to use FIPS mode, the server stops', error);
+    void this.stop(0).then(() => this.#options.onFatal?.());
   }
 
   #trouble(text: string, error: Error): void {

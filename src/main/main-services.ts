@@ -14,8 +14,11 @@ import type { SessionEntry, SessionRegistry } from './session-registry.ts';
 /** The part of src/auth that main uses. */
 export type Authenticator = Pick<
   AuthService,
-  'inquireUser' | 'login' | 'loginCompleted' | 'forgetSession' | 'openStores' | 'close'
->;
+  'inquireUser' | 'login' | 'authenticateSsh' | 'loginCompleted' | 'forgetSession' | 'openStores' | 'close'
+> & {
+  /** In FIPS mode the start waits for it; rejects with FipsProbeError. */
+  readonly ready?: Promise<void>;
+};
 
 export interface MainServicesOptions {
   readonly session: SessionEntry;
@@ -86,6 +89,29 @@ export function createMainServices(options: MainServicesOptions): MainServices {
           };
         }
         return result;
+      } finally {
+        loginRunning = false;
+      }
+    },
+
+    async authenticateSsh(request) {
+      if (session.phase.kind !== 'connected') throw new PhaseError('authenticateSsh', session.phase.kind);
+      if (loginRunning) throw new PhaseError('authenticateSsh', 'logging in');
+      const config = configFor(request.configVersion);
+      requireReachable(config, request.virtualHost);
+      loginRunning = true;
+      try {
+        const answer = await options.auth.authenticateSsh(config, request, originOf(session));
+        if (answer.kind === 'accepted') {
+          session.phase = {
+            kind: 'authenticated',
+            account: answer.account,
+            loginName: request.loginName,
+            virtualHost: request.virtualHost,
+            anonymous: null,
+          };
+        }
+        return answer;
       } finally {
         loginRunning = false;
       }

@@ -14,6 +14,7 @@ import { settingsOfHost } from './config-settings.ts';
 import { closeLogFiles, openLogFiles } from './log-files.ts';
 import { asRoot, type ProcessIdentity } from './privileged.ts';
 import { readSecretFiles } from './secret-files.ts';
+import { checkSshHostKeys, type SshHostKeyCheck } from './ssh-host-keys.ts';
 
 export interface PrepareOptions {
   readonly identity: ProcessIdentity;
@@ -30,6 +31,8 @@ export type AskPassPhrase = (text: string) => Promise<string | null>;
 
 export interface PreparedConfig {
   readonly config: ServerConfig;
+  /** TLS files as they were read, encrypted keys still encrypted: what a later change is compared with. */
+  readonly tlsFiles: ReadonlyMap<string, Uint8Array>;
   /** For the server log once it is in use. */
   readonly warnings: readonly string[];
   readonly notices: readonly string[];
@@ -47,11 +50,20 @@ export async function prepareConfig(loaded: LoadedConfig, options: PrepareOption
     const descriptors = new Map(logs.descriptors);
     if (options.consoleDescriptor !== null) descriptors.set(CONSOLE_LOG, options.consoleDescriptor);
     else await openSyslog();
-    const readable: ServerConfig = { ...config, logDescriptors: descriptors, secretFiles: tls.secretFiles };
+    const readable: ServerConfig = {
+      ...config,
+      logDescriptors: descriptors,
+      secretFiles: tls.secretFiles,
+      sshHostKeys: checked.sshHostKeys.keys,
+    };
     for (const { virtualHost, text } of tls.logLines) writeTlsLine(readable, virtualHost, text);
     return {
       config: { ...readable, pkcs12PassPhrases: tls.pkcs12PassPhrases },
-      warnings: [...loaded.warnings, ...logs.warnings, ...tls.warnings],
+      tlsFiles: checked.tlsFiles,
+      // Virtual hosts that share a certificate or key share what is to be said of it.
+      warnings: [
+        ...new Set([...loaded.warnings, ...logs.warnings, ...tls.warnings, ...checked.sshHostKeys.warnings]),
+      ],
       notices: loaded.notices,
     };
   } catch (error) {
@@ -64,6 +76,9 @@ export interface CheckedFiles {
   /** Any of these keeps the server from starting. */
   readonly errors: readonly ConfigError[];
   readonly tls: TlsCheckResult;
+  /** As they were read. */
+  readonly tlsFiles: ReadonlyMap<string, Uint8Array>;
+  readonly sshHostKeys: SshHostKeyCheck;
 }
 
 /** Reads the account files, certificates and keys a configuration names: the checks of a start, without starting. */
@@ -76,12 +91,23 @@ export async function checkConfigFiles(
   const hooks: TlsCheckHooks = {
     memory: options.passPhrases,
     unreadable: failures,
-    providerLog: (line) => process.stderr.write(`${line}\n`),
+    providerLog,
     ...(options.askPassPhrase === null ? {} : { prompt: options.askPassPhrase }),
   };
   const tls = await checkTlsConfiguration({ ...config, secretFiles: files }, hooks);
+  const sshHostKeys = await checkSshHostKeys(config, {
+    asRoot: (work) => asRoot(options.identity, work),
+    memory: options.passPhrases,
+    prompt: options.askPassPhrase,
+    providerLog,
+  });
   const errors = accounts.map(({ directive, message }) => new ConfigError(message, { directive }));
-  return { errors: [...errors, ...tls.errors], tls };
+  return { errors: [...errors, ...tls.errors, ...sshHostKeys.errors], tls, tlsFiles: files, sshHostKeys };
+}
+
+/** What a TLSPassPhraseProvider writes to standard error. */
+export function providerLog(line: string): void {
+  process.stderr.write(`${line}\n`);
 }
 
 /** A prepared configuration that is not going to be used. */
@@ -89,7 +115,8 @@ export function discardConfig(prepared: PreparedConfig): void {
   closeLogFiles(prepared.config.logDescriptors);
 }
 
-function writeTlsLine(config: ServerConfig, virtualHost: number, text: string): void {
+/** A line of a virtual host's TLSLog, written by main. */
+export function writeTlsLine(config: ServerConfig, virtualHost: number, text: string): void {
   const { tlsLog } = settingsOfHost(config, virtualHost);
   const descriptor = tlsLog === null ? undefined : config.logDescriptors.get(tlsLog);
   if (descriptor === undefined) return;

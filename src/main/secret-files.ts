@@ -7,6 +7,9 @@ import type { ServerConfig } from '../config/server-config.ts';
 /** Larger than any certificate bundle; keeps a mistaken path from filling memory. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
+/** Bits of a mode that let everybody read or write. */
+const OTHERS_ACCESS = 0o006;
+
 export interface SecretFileContents {
   /** Path -> bytes. */
   readonly files: ReadonlyMap<string, Uint8Array>;
@@ -16,7 +19,8 @@ export interface SecretFileContents {
 
 /** Every TLS file a configuration names. */
 export function readSecretFiles(config: ServerConfig): SecretFileContents {
-  const { tls, tlsDirectories } = configFiles(config);
+  const { tls, tlsDirectories, preSharedKeys } = configFiles(config);
+  const keys = new Set(preSharedKeys);
   const files = new Map<string, Uint8Array>();
   const failures = new Map<string, string>();
   const attempt = (path: string, read: () => void): void => {
@@ -31,7 +35,9 @@ export function readSecretFiles(config: ServerConfig): SecretFileContents {
   const readInto = (path: string): void =>
     attempt(path, () => {
       const stats = statSync(path);
-      if (stats.isFile() && stats.size <= MAX_BYTES) files.set(path, readFileSync(path));
+      if (keys.has(path) && (stats.mode & OTHERS_ACCESS) !== 0)
+        failures.set(path, 'File is accessible to others');
+      else if (stats.isFile() && stats.size <= MAX_BYTES) files.set(path, readFileSync(path));
       else failures.set(path, stats.isFile() ? 'File too large' : 'Not a regular file');
     });
   for (const path of tls) readInto(path);

@@ -4,7 +4,9 @@
  */
 import { Piscina } from 'piscina';
 import type { SessionEnd, SessionTask } from '../actor/messages.ts';
-import { WORKER_READY, type WorkerOptions } from '../actor/worker-options.ts';
+import { expectProbeIndicator } from '../../crypto/fips-indicators.ts';
+import { FipsProbeError } from '../../crypto/fips-probes.ts';
+import { fipsRefusalOf, readWorkerReady, type WorkerOptions } from '../actor/worker-options.ts';
 
 /** Both source and compiled tree keep this file and the worker entry at the same distance. */
 const WORKER_ENTRY = new URL(
@@ -25,6 +27,8 @@ export interface SessionPoolOptions {
   readonly workerData: WorkerOptions;
   /** A worker ended with an error while it held no session, or while it started. */
   readonly onWorkerError: (error: Error) => void;
+  /** In FIPS mode, a worker that was started later failed its probes. */
+  readonly onFipsFailure: (error: FipsProbeError) => void;
   /** Another worker runs `entry` instead of the session actor (tests). */
   readonly entry?: URL;
 }
@@ -52,7 +56,7 @@ export class SessionPool {
       // Sessions open files by openat2, which Node's own list of descriptors does not know.
       trackUnmanagedFds: false,
     });
-    this.ready = this.#waitForWorkers(options.workers);
+    this.ready = this.#waitForWorkers(options);
     // Handled here as well, so that a failed start that nobody awaits yet is no unhandled rejection.
     this.ready.catch(() => undefined);
     this.#pool.on('error', options.onWorkerError);
@@ -90,19 +94,26 @@ export class SessionPool {
     await this.#pool.destroy();
   }
 
-  #waitForWorkers(count: number): Promise<void> {
+  #waitForWorkers(options: SessionPoolOptions): Promise<void> {
     return new Promise((resolve, reject) => {
-      let waiting = count;
+      let waiting = options.workers;
       const timer = setTimeout(
         () => finish(new Error(`session workers were not ready within ${START_TIMEOUT_MS / 1000} seconds`)),
         START_TIMEOUT_MS,
       );
       const onMessage = (message: unknown): void => {
-        if (message === WORKER_READY && --waiting === 0) finish(null);
+        const ready = readWorkerReady(message);
+        if (ready === null) return;
+        if (options.workerData.fips) expectProbeIndicator();
+        const refusal = options.workerData.fips ? fipsRefusalOf(ready) : null;
+        if (refusal !== null) {
+          const error = new FipsProbeError(`session worker: ${refusal}`);
+          if (waiting > 0) finish(error);
+          else options.onFipsFailure(error);
+        } else if (waiting > 0 && --waiting === 0) finish(null);
       };
       const finish = (error: Error | null): void => {
         clearTimeout(timer);
-        this.#pool.off('message', onMessage);
         this.#pool.off('error', finish);
         if (error === null) resolve();
         else reject(error);

@@ -102,14 +102,35 @@ test('what both sides share imports neither side', () => {
   );
 });
 
-const ROOMS = ['access', 'vfs', 'transfer', 'ftp', 'session'];
-for (const [index, room] of ROOMS.entries()) {
-  test(`workers/${room} sees only the rooms before it`, () => {
-    const later = new RegExp(`^workers/(${ROOMS.slice(index + 1).join('|') || 'none'})/`);
-    const crossing = IMPORTS.filter(
-      (one) => one.from.startsWith(`workers/${room}/`) && later.test(one.to) && !one.typeOnly,
-    ).map((one) => `${one.from} -> ${one.to}`);
-    assert.deepEqual(crossing, []);
+/** In order; rooms of one row do not see each other. */
+const ROWS = [['access'], ['vfs'], ['transfer'], ['login'], ['ftp', 'ssh'], ['sftp', 'scp'], ['session']];
+
+/** Value imports from one room that `forbidden` names. */
+function crossings(room: string, forbidden: (to: string) => boolean): string[] {
+  return IMPORTS.filter(
+    (one) => one.from.startsWith(`workers/${room}/`) && !one.typeOnly && forbidden(one.to),
+  ).map((one) => `${one.from} -> ${one.to}`);
+}
+
+for (const [index, row] of ROWS.entries()) {
+  for (const room of row) {
+    test(`workers/${room} sees only the rooms before it`, () => {
+      const others = [...row.filter((other) => other !== room), ...ROWS.slice(index + 1).flat()];
+      assert.deepEqual(
+        crossings(room, (to) => others.some((other) => to.startsWith(`workers/${other}/`))),
+        [],
+      );
+    });
+  }
+}
+
+for (const room of ['sftp', 'scp']) {
+  test(`workers/${room} sees nothing of FTP, and of SSH only the channel`, () => {
+    const door = /^workers\/ssh\/(ssh-channel|ssh-types)\.ts$/;
+    assert.deepEqual(
+      crossings(room, (to) => /^workers\/(ftp|ssh)\//.test(to) && !door.test(to)),
+      [],
+    );
   });
 }
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { compileGlob, expandBraces, matchGlob } from '../../workers/ftp/wire/glob.ts';
+import { compileGlob, expandBraces, matchGlob } from '../../workers/vfs/glob.ts';
 
 function matches(pattern: string, name: string, dotFiles = false): boolean {
   return matchGlob(compileGlob(pattern), name, dotFiles);

@@ -252,17 +252,21 @@ describe('questions', LIMIT, () => {
   });
 
   test('FIPS that cannot be had keeps the server from starting', async (t) => {
-    const { configFile } = await prepare(t, BASE_CONFIG);
-    for (const [args, environment] of [
-      [['-DTLS_USE_FIPS'], {}],
-      [['-D', 'SFTP_USE_FIPS'], {}],
-      [[], { LOCKGATE_FIPS: '1' }],
+    const { configFile, directory } = await prepare(t, BASE_CONFIG);
+    // No module there, whatever the machine has installed.
+    const nowhere = { OPENSSL_MODULES: directory, LOCKGATE_STATE: join(directory, 'state') };
+    for (const [name, args, environment] of [
+      ['mod_tls', ['-DTLS_USE_FIPS'], nowhere],
+      ['mod_sftp', ['-D', 'SFTP_USE_FIPS'], nowhere],
+      ['mod_tls', [], { ...nowhere, LOCKGATE_FIPS: '1' }],
     ] as const) {
       const { code, stderr } = await run([...args, '-n', '-c', configFile], environment);
       assert.equal(code, 1);
       assert.match(
         stderr,
-        /mod_tls\/[\d.]+: unable to use FIPS mode: .+\nFatal: unable to load module 'mod_tls\.c': Operation not permitted\n/,
+        new RegExp(
+          `^${name}/[\\d.]+: unable to use FIPS mode: .+\nFatal: unable to load module '${name}\\.c': Operation not permitted\n$`,
+        ),
       );
     }
   });

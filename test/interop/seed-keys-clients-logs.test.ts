@@ -8,6 +8,7 @@ import { after, before, test, type TestContext } from 'node:test';
 import { connect as connectTls } from 'node:tls';
 import { certificateTrees } from '../support/certificates.ts';
 import { collect, FtpClient } from '../support/ftp-client.ts';
+import { fipsArguments, needsFipsProvider } from '../support/fips-provider.ts';
 import { needsProgram } from '../support/programs.ts';
 import { startRecordingProxy } from '../support/recording-proxy.ts';
 import {
@@ -15,6 +16,7 @@ import {
   LogReader,
   protectedList,
   runProgram,
+  sClient,
   seedConfig,
   startSeedServer,
   tryConfig,
@@ -102,7 +104,40 @@ test('83: a key without pass phrase needs neither provider nor prompt', LIMIT, a
   assert.doesNotMatch(result.stderr, /key for the .* server: /);
 });
 
-test('85: TLS_USE_FIPS without a FIPS provider does not start', LIMIT, async () => {
+test(
+  '84: TLS_USE_FIPS with a FIPS provider says so, and ciphers that are not approved are refused',
+  LIMIT,
+  async (t) => {
+    const module = needsFipsProvider(t);
+    if (module === null) return;
+    const fips = await startSeedServer({ fips: baseTls() }, { args: fipsArguments(module) });
+    try {
+      assert.match(fips.server.stderr(), /^mod_tls\/\S+: FIPS mode enabled$/m);
+      const client = await fips.connect('fips');
+      await client.loginTls('alice', 'secret');
+      assert.equal((await protectedList(client)).final.code, 226);
+      const approved = await sClient(fips.port('fips'), [
+        '-tls1_2',
+        '-cipher',
+        'ECDHE-RSA-AES256-GCM-SHA384',
+      ]);
+      assert.match(approved.stdout, /Cipher is ECDHE-RSA-AES256-GCM-SHA384/);
+      const refused = await sClient(fips.port('fips'), ['-tls1_2', '-cipher', 'ECDHE-RSA-CHACHA20-POLY1305']);
+      assert.match(refused.stdout + refused.stderr, /Cipher is \(NONE\)/);
+    } finally {
+      await fips.close();
+    }
+  },
+);
+
+test('85: TLS_USE_FIPS without a FIPS provider does not start', LIMIT, async (t) => {
+  // Whatever this machine has installed: OPENSSL_MODULES is the only place that is looked at.
+  const outside = process.env['OPENSSL_MODULES'];
+  process.env['OPENSSL_MODULES'] = folder;
+  t.after(() => {
+    if (outside === undefined) delete process.env['OPENSSL_MODULES'];
+    else process.env['OPENSSL_MODULES'] = outside;
+  });
   for (const define of [['-DTLS_USE_FIPS'], ['-D', 'TLS_USE_FIPS']]) {
     const config = seedConfig({ fips: baseTls() });
     const result = await tryConfig(join(folder, 'fips'), config, [...define, '-n']);

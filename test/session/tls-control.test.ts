@@ -55,11 +55,13 @@ test('AUTH TLS answers 234, handshakes, and logs as mod_tls does', options, asyn
   assert.equal((await client.command('PROT P')).lines[0], '200 Protection set to Private');
   assert.deepEqual(server.log, [
     'TLS/TLS-C requested, starting TLS handshake',
+    'control connection negotiated TLSv1.3, cipher TLS_AES_256_GCM_SHA384, group X25519MLKEM768, signature ECDSA+SHA256',
     'TLSv1.3 connection accepted, using cipher TLS_AES_256_GCM_SHA384 (256 bits)',
     'Protection set to Private',
   ]);
   assert.equal(server.facts?.protocol, 'ftps');
   assert.equal(server.facts?.notes.get('TLS_PROTOCOL'), 'TLSv1.3');
+  assert.equal(server.facts?.notes.get('TLS_GROUP'), 'X25519MLKEM768');
   client.destroy();
 });
 

@@ -78,6 +78,31 @@ export function clientChain(
   };
 }
 
+/** What `issueCertificate` makes. */
+export interface IssueRequest {
+  readonly name: string;
+  readonly commonName: string;
+  readonly issuer: CertificateFiles;
+  readonly usage: 'serverAuth' | 'clientAuth' | 'OCSPSigning';
+  readonly alternatives?: string;
+  readonly key?: 'rsa' | 'ec';
+  /** Responder the certificate names; absent: none. */
+  readonly responder?: string;
+  /** Further lines of an OpenSSL extension section. */
+  readonly extensions?: string;
+  /** Instead of `CA:FALSE` and `digitalSignature`: an authority. */
+  readonly basicConstraints?: string;
+  readonly keyUsage?: string;
+}
+
+let lateMaker: CertificateMaker | null = null;
+
+/** A certificate made while tests run, with a serial number no other has. */
+export function issueCertificate(request: IssueRequest): CertificateFiles {
+  lateMaker ??= new CertificateMaker(certificateTrees().directory, 5000);
+  return lateMaker.issue(request);
+}
+
 const PASS_PHRASE = 'correct horse';
 
 function build(): CertificateTrees {
@@ -124,10 +149,21 @@ function build(): CertificateTrees {
 /** The openssl program, one call per certificate. */
 class CertificateMaker {
   readonly #directory: string;
-  #serial = 1000;
+  #serial: number;
 
-  constructor(directory: string) {
+  constructor(directory: string, firstSerial = 1000) {
     this.#directory = directory;
+    this.#serial = firstSerial;
+  }
+
+  issue(request: IssueRequest): CertificateFiles {
+    const { name, commonName, issuer, usage, responder } = request;
+    const access = responder === undefined ? '' : `authorityInfoAccess=OCSP;URI:${responder}\n`;
+    const own = leafExtensions(usage, request.alternatives ?? null)
+      .replace('CA:FALSE', request.basicConstraints ?? 'CA:FALSE')
+      .replace('keyUsage=digitalSignature', `keyUsage=${request.keyUsage ?? 'digitalSignature'}`);
+    const extensions = `${own}${access}${request.extensions ?? ''}`;
+    return this.#issue(name, commonName, issuer, request.key ?? 'ec', extensions, ['-days', '30']);
   }
 
   root(name: string, usage: string | null = null): CertificateFiles {

@@ -4,7 +4,7 @@
  */
 import { parentPort } from 'node:worker_threads';
 import type { SessionEnd, SessionTask } from '../../src/actor/messages.ts';
-import { WORKER_READY } from '../../src/actor/worker-options.ts';
+import { workerReady } from '../../src/actor/worker-options.ts';
 import { ConfigCache } from '../../workers/session/config-cache.ts';
 import { PeerNames } from '../../workers/session/reverse-dns.ts';
 import { runSession } from '../../workers/session/run-session.ts';
@@ -23,7 +23,7 @@ export default function run(task: SessionTask): Promise<SessionEnd> {
   return runSession(task, environment);
 }
 
-parentPort?.postMessage(WORKER_READY);
+parentPort?.postMessage(workerReady(null));
 
 function createFaultyProtocol(context: SessionContext): ProtocolSession {
   const { socket } = context;

@@ -199,6 +199,7 @@ function logOf(state: Pick<FtpFixture, 'records' | 'transfers' | 'lines'>): Sess
   return {
     system: (level, text) => state.lines.push(`${level}: ${text}`),
     tls: (text) => state.lines.push(`tls: ${text}`),
+    sftp: (text) => state.lines.push(`sftp: ${text}`),
     trace: () => undefined,
     transfer: (record) => state.transfers.push(record),
     command: (record) => state.records.push(record),
@@ -220,6 +221,7 @@ function servicesOf(config: EffectiveConfig, options: FtpFixtureOptions, base: s
         home: loginName === 'alice' ? join(base, 'alice') : null,
       };
     },
+    authenticateSsh: () => Promise.reject(new Error('an FTP session asked for SSH authentication')),
     login: async ({ loginName, password }): Promise<LoginResult> => {
       const anonymous = findAnonymousLogin(config, loginName);
       if (anonymous !== null) {

@@ -210,6 +210,7 @@ function sessionLog(records: {
   return {
     system: (_level, text) => void records.systemLines.push(text),
     tls: (text) => void records.tlsLines.push(text),
+    sftp: () => undefined,
     trace: () => undefined,
     transfer: (record) => void records.transfers.push(record),
     command: (record) => void records.commands.push(record),
@@ -221,6 +222,7 @@ function services(home: string, reports: TransferReport[]): MainServices {
     fetchConfig: () => Promise.reject(new Error('no other configuration')),
     inquireUser: ({ loginName }) =>
       Promise.resolve({ anonymous: null, passwordRequired: true, user: loginName, home: null }),
+    authenticateSsh: () => Promise.reject(new Error('an FTP session asked for SSH authentication')),
     login: ({ password }) =>
       Promise.resolve(
         password === 'secret'

@@ -162,6 +162,7 @@ class Harness implements TlsServer {
     return {
       system: () => undefined,
       tls: (text) => this.log.push(text),
+      sftp: () => undefined,
       trace: () => undefined,
       transfer: () => undefined,
       command: () => undefined,
@@ -190,6 +191,10 @@ class TestServices implements MainServices {
       home: known ? this.#home : null,
     };
     return Promise.resolve(answer as Awaited<ReturnType<MainServices['inquireUser']>>);
+  }
+
+  authenticateSsh(): ReturnType<MainServices['authenticateSsh']> {
+    return Promise.reject(new Error('an FTP session asked for SSH authentication'));
   }
 
   login(claim: Parameters<MainServices['login']>[0]): ReturnType<MainServices['login']> {

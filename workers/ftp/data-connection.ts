@@ -3,7 +3,7 @@ import type { BoundSocket, Socket } from 'node:net';
 import { normaliseAddress } from '../../src/config/address-pattern.ts';
 import { connectActive, type ActiveConnect } from './active-connector.ts';
 import { admitsDataAddress } from './foreign-address.ts';
-import { keepAlive } from './keep-alive.ts';
+import { keepAlive } from '../transfer/keep-alive.ts';
 import { listenPassive, type PassiveListener } from './passive-listener.ts';
 import type { DataConnections, FtpSession } from './session-types.ts';
 

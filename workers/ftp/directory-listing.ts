@@ -2,10 +2,10 @@
 import type { ListOptions, Settings } from '../../src/config/server-config.ts';
 import { FsError } from '../vfs/fs-error.ts';
 import type { DirectoryCursor, DirectoryEntry, VirtualPath } from '../vfs/types.ts';
-import { expandGlob, type GlobMatch } from './glob-expansion.ts';
+import { expandGlob, type GlobMatch } from '../vfs/glob-expansion.ts';
 import { ListPresenter, type ListedLine } from './list-presenter.ts';
 import type { FtpSession } from './session-types.ts';
-import { isPattern } from './wire/glob.ts';
+import { isPattern } from '../vfs/glob.ts';
 import type { ListFlags } from './wire/list-options.ts';
 
 /** Entries read from the disk in one go. */

@@ -2,11 +2,13 @@
 import type { Settings } from '../../src/config/server-config.ts';
 import { FsError } from '../vfs/fs-error.ts';
 import type { DirectoryCursor, DirectoryEntry, VirtualPath } from '../vfs/types.ts';
-import { adjustLinkTarget, FakedAttributes } from './list-presenter.ts';
+import { FakedAttributes } from '../vfs/faked-attributes.ts';
+import { adjustLinkTarget } from './list-presenter.ts';
+import { accountOf } from './session-account.ts';
 import { parentOf } from './directory-listing.ts';
 import type { FtpSession } from './session-types.ts';
 import { FactLineFormatter, type FactEntry } from './wire/fact-line.ts';
-import { printableName } from './wire/list-line.ts';
+import { printableName } from '../vfs/list-line.ts';
 
 const BATCH = 256;
 
@@ -18,7 +20,7 @@ export class FactPresenter {
 
   constructor(session: FtpSession, settings: Settings) {
     this.#session = session;
-    this.#attributes = new FakedAttributes(session, settings);
+    this.#attributes = new FakedAttributes(accountOf(session), session.vfs.owners, settings);
     this.#options = settings.factsOptions;
     const noNames = settings.factsOptions.includes('NoNames');
     const facts = session.mlstFacts.filter((name) => !noNames || !/^UNIX\.(owner|group)name$/i.test(name));

@@ -13,7 +13,7 @@ import { CommandRate } from './command-rate.ts';
 import type { FtpCommand } from './command.ts';
 import { passGates, type ReceivedCommand } from './gates.ts';
 import { greeting } from './greeting.ts';
-import { keepAlive } from './keep-alive.ts';
+import { keepAlive } from '../transfer/keep-alive.ts';
 import { replyForFsError } from './reply-for-error.ts';
 import { lastReply, noteEnd, type Outcome } from './session-end.ts';
 import { noDetails, SessionState } from './session-state.ts';
@@ -162,7 +162,7 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
       const delay = limit === null ? 0 : this.#rate.delay(limit, Date.now());
       if (delay > 0) await this.#sleep(delay);
       if (input.kind === 'garbage') await this.reply(GARBAGE_REPLY);
-      else if (this.#isForeign(input.verb)) return;
+      else if (await this.#refusesForeign(input.verb)) return;
       else await this.#execute(input, null);
     } catch (error) {
       this.#crash(error);
@@ -271,10 +271,12 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
     this.#finish({ reason: 'protocol-error', detail: 'over-long command lines' });
   }
 
-  #isForeign(verb: string): boolean {
+  async #refusesForeign(verb: string): Promise<boolean> {
     if (this.#servedAny) return false;
     const protocol = foreignProtocol(verb);
     if (protocol === null) return false;
+    // A person reads it, who then sees that this port speaks no SSH; a browser would take an answer for a page.
+    if (protocol === 'SSH2') await this.reply(reply(500, `${verb} not understood`));
     this.context.log.system('warn', `client sent ${protocol} command '${verb}', disconnecting`);
     this.#muted = true;
     this.#finish({ reason: 'protocol-error', detail: `${protocol} command` });

@@ -3,59 +3,14 @@ import type { Settings } from '../../src/config/server-config.ts';
 import { FsError } from '../vfs/fs-error.ts';
 import type { DirectoryEntry, VirtualPath } from '../vfs/types.ts';
 import type { FtpSession } from './session-types.ts';
-import { ListLineFormatter, printableName, type ListedEntry } from './wire/list-line.ts';
+import { accountOf } from './session-account.ts';
+import { FakedAttributes } from '../vfs/faked-attributes.ts';
+import { ListLineFormatter, printableName, type ListedEntry } from '../vfs/list-line.ts';
 import type { ListFlags } from './wire/list-options.ts';
 
 const TYPE_MASK = 0o170000;
 const DIRECTORY = 0o040000;
 const LINK = 0o120000;
-
-/** Names and modes as DirFakeUser, DirFakeGroup and DirFakeMode show them, for LIST and MLSx alike. */
-export class FakedAttributes {
-  readonly #session: FtpSession;
-  readonly #user: string | null;
-  readonly #group: string | null;
-  readonly #mode: number | null;
-  /** Neighbours mostly share their owner: the last answers are the cache. */
-  #uid = -1;
-  #userName = '';
-  #gid = -1;
-  #groupName = '';
-
-  constructor(session: FtpSession, settings: Settings) {
-    this.#session = session;
-    const account = session.login.kind === 'logged-in' ? session.login.account : null;
-    this.#user = settings.dirFakeUser === '~' ? (account?.user ?? null) : settings.dirFakeUser;
-    this.#group = settings.dirFakeGroup === '~' ? (account?.groupName ?? null) : settings.dirFakeGroup;
-    this.#mode = settings.dirFakeMode;
-  }
-
-  userName(uid: number): string {
-    if (this.#user !== null) return this.#user;
-    if (uid !== this.#uid) {
-      this.#uid = uid;
-      this.#userName = this.#session.vfs.owners.userName(uid);
-    }
-    return this.#userName;
-  }
-
-  groupName(gid: number): string {
-    if (this.#group !== null) return this.#group;
-    if (gid !== this.#gid) {
-      this.#gid = gid;
-      this.#groupName = this.#session.vfs.owners.groupName(gid);
-    }
-    return this.#groupName;
-  }
-
-  /** The faked permission bits under the true type; directories get x wherever they get r. */
-  mode(mode: number): number {
-    if (this.#mode === null) return mode;
-    const type = mode & TYPE_MASK;
-    const search = type === DIRECTORY ? (this.#mode & 0o444) >> 2 : 0;
-    return type | this.#mode | search;
-  }
-}
 
 /** One entry's line and what it is sorted by. */
 export interface ListedLine {
@@ -76,7 +31,7 @@ export class ListPresenter {
   constructor(session: FtpSession, settings: Settings, flags: ListFlags) {
     this.flags = flags;
     this.#session = session;
-    this.#attributes = new FakedAttributes(session, settings);
+    this.#attributes = new FakedAttributes(accountOf(session), session.vfs.owners, settings);
     this.#adjustLinks = settings.listOptions.adjustedSymlinks;
     this.#lines = new ListLineFormatter({
       style: settings.listStyle,

@@ -9,7 +9,7 @@ import type { EffectiveConfig } from '../../src/config/effective-config.ts';
 import type { AnonymousSection, Settings } from '../../src/config/server-config.ts';
 import { displaySessionFile } from './display-file.ts';
 import { readmeNotice } from './readme-notice.ts';
-import { enterFiles, type EnteredFiles } from './login-files.ts';
+import { enterFiles, type EnteredFiles } from '../login/enter-files.ts';
 import type { FtpSession, LoginState } from './session-types.ts';
 import { reply, withLinesBefore, type Reply } from './wire/reply.ts';
 

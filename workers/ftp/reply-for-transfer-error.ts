@@ -1,7 +1,7 @@
 /** What the client hears when a transfer breaks after 150 (core reference, section 6). */
 import type { TransferFailure } from '../transfer/transfer-error.ts';
 import type { FsError } from '../vfs/fs-error.ts';
-import { textForFsError } from './reply-for-error.ts';
+import { textForFsError } from '../vfs/fs-error-text.ts';
 import { reply, type Reply } from './wire/reply.ts';
 
 const CLOSED = 'Data connection closed';

@@ -11,7 +11,11 @@ import type {
 } from '../../src/actor/messages.ts';
 import { connectCalls, serveCalls, type Deadlines } from '../../src/actor/rpc.ts';
 import { classOf } from '../../src/config/class-match.ts';
-import { createEffectiveConfig, type EffectiveConfig } from '../../src/config/effective-config.ts';
+import {
+  createEffectiveConfig,
+  type EffectiveConfig,
+  type Principal,
+} from '../../src/config/effective-config.ts';
 import { hostsSharing, selectVirtualHost } from '../../src/config/listeners.ts';
 import type { ServerConfig } from '../../src/config/server-config.ts';
 import { endReasonText } from '../../src/log/end-reason.ts';
@@ -23,6 +27,9 @@ import { askIdent } from './ident-client.ts';
 import type { PeerNames } from './reverse-dns.ts';
 import type { MutableSessionFacts, ProtocolSession, SessionContext } from './session-context.ts';
 import { adoptSocket, runInSession, type SessionScope } from './session-scope.ts';
+import { refuseAndClose } from '../ssh/refusal.ts';
+import { serverVersion } from '../ssh/server-version.ts';
+import { speaksSsh } from './create-protocol.ts';
 import { sayAndClose } from './say-and-close.ts';
 
 /** Every question to main is bounded; logins wait for slow hashes, so they get longest. */
@@ -30,6 +37,7 @@ const SERVICE_DEADLINES: Deadlines<MainServices> = {
   fetchConfig: 10_000,
   inquireUser: 20_000,
   login: 60_000,
+  authenticateSsh: 60_000,
   admitLogin: 10_000,
   beginTransfer: 5_000,
   endTransfer: 5_000,
@@ -69,6 +77,8 @@ class Session implements SessionScope, SessionControl {
   #protocol: ProtocolSession | null = null;
   #operations: OperationLog | null = null;
   #log: SessionLog | null = null;
+  /** Version line of a virtual host that speaks SSH; null: FTP, or not known yet. */
+  #sshVersion: string | null = null;
   #hasFailed = false;
 
   constructor(task: SessionTask, environment: SessionEnvironment) {
@@ -99,7 +109,7 @@ class Session implements SessionScope, SessionControl {
       configs.release(configVersion);
       socket.destroy();
     }
-    this.#log?.system('info', 'FTP session closed.');
+    this.#log?.system('info', `${this.#sshVersion === null ? 'FTP' : 'SSH2'} session closed.`);
     this.#facts.endReason ??= endReasonText(outcome.reason, outcome.detail);
     this.#logEvent('EXIT', new Date());
     // Closed a turn later: answers to main's last calls go out first.
@@ -130,7 +140,7 @@ class Session implements SessionScope, SessionControl {
 
   #sayLastWords(): void {
     try {
-      if (this.#protocol === null) void sayAndClose(this.#task.socket, `421 ${FAILURE_TEXT}`);
+      if (this.#protocol === null) void this.#say(`421 ${FAILURE_TEXT}`);
       else this.#protocol.fail(FAILURE_TEXT);
     } catch (error) {
       // The bug reaches as far as the last words; the socket is destroyed without them.
@@ -140,22 +150,25 @@ class Session implements SessionScope, SessionControl {
 
   async drain(text: string, graceMs: number): Promise<void> {
     if (this.#protocol !== null) this.#protocol.drain(text, graceMs);
-    else await sayAndClose(this.#task.socket, `421 ${text}`);
+    else await this.#say(`421 ${text}`);
   }
 
   async disconnect(text: string, reason: EndReason): Promise<void> {
     if (this.#protocol !== null) this.#protocol.disconnect(text, reason);
-    else await sayAndClose(this.#task.socket, `421 ${text}`);
+    else await this.#say(`421 ${text}`);
   }
 
   async #serve(): Promise<Outcome> {
     const task = this.#task;
     const held = await this.#environment.configs.acquire(task.configVersion, this.#services);
     this.#operations = held.operations;
-    if (task.refusal !== null) return this.#refuse(task.refusal);
-
     const { config } = held;
     const host = selectVirtualHost(config, task.listenerId, task.localAddress);
+    if (host !== null) {
+      const own = createEffectiveConfig(config, host, this.#anonymousPeer());
+      if (speaksSsh(own)) this.#sshVersion = serverVersion(own, task.localAddress);
+    }
+    if (task.refusal !== null) return this.#refuse(task.refusal);
     if (host === null) {
       return this.#refuse(`500 Sorry, no server available to handle request on ${task.localAddress}`);
     }
@@ -163,7 +176,8 @@ class Session implements SessionScope, SessionControl {
     let inForce = effective;
     const log = createSessionLog({ config: () => inForce, facts: this.#facts, operations: held.operations });
     this.#log = log;
-    log.system('info', 'FTP session opened.');
+    if (this.#sshVersion !== null) this.#facts.protocol = 'sftp';
+    log.system('info', `${this.#sshVersion === null ? 'FTP' : 'SSH2'} session opened.`);
     this.#logEvent('CONNECT', this.#facts.connectedAt);
     const protocol = this.#environment.createProtocol({
       sessionId: task.sessionId,
@@ -204,14 +218,7 @@ class Session implements SessionScope, SessionControl {
   /** Reverse name, class and ident answer; all bounded. */
   async #identifyPeer(config: ServerConfig, virtualHost: number): Promise<EffectiveConfig> {
     const task = this.#task;
-    const anonymousPeer = {
-      address: task.remoteAddress,
-      hostName: task.remoteAddress,
-      className: null,
-      user: null,
-      groups: [],
-      authenticated: false,
-    };
+    const anonymousPeer = this.#anonymousPeer();
     const host = config.virtualHosts[virtualHost]!;
     const { settings } = createEffectiveConfig(config, host, anonymousPeer);
     const [hostName, identUser] = await Promise.all([
@@ -225,8 +232,28 @@ class Session implements SessionScope, SessionControl {
     return createEffectiveConfig(config, host, { ...anonymousPeer, hostName, className });
   }
 
+  #anonymousPeer(): Principal {
+    const { remoteAddress } = this.#task;
+    return {
+      address: remoteAddress,
+      hostName: remoteAddress,
+      className: null,
+      user: null,
+      groups: [],
+      authenticated: false,
+    };
+  }
+
+  /** Last words where no protocol has begun, in the language of who is going to read them. */
+  #say(line: string): Promise<void> {
+    const { socket } = this.#task;
+    return this.#sshVersion === null
+      ? sayAndClose(socket, line)
+      : refuseAndClose(socket, this.#sshVersion, line);
+  }
+
   async #refuse(line: string): Promise<Outcome> {
-    await sayAndClose(this.#task.socket, line);
+    await this.#say(line);
     return { reason: 'refused', detail: null };
   }
 

@@ -33,6 +33,8 @@ export type FsErrorCode =
   | 'no-memory'
   | 'name-too-long'
   | 'unsupported'
+  /** A value out of range, not a name. */
+  | 'invalid-argument'
   | 'other';
 
 export class FsError extends Error {

@@ -6,12 +6,12 @@ import { lstatSync } from 'node:fs';
 import type { EffectiveConfig, PathConfig } from '../../src/config/effective-config.ts';
 import { authorizeCommand } from '../access/authorize.ts';
 import { pathFiltersAllow } from '../access/path-filter.ts';
-import { errnoOf, toFsError } from './errno-mapping.ts';
+import { errnoOf, nullIfAbsent, toFsError } from './errno-mapping.ts';
 import { FsError } from './fs-error.ts';
 import { createFtpAccessFiles, type FtpAccessFiles } from './ftp-access-files.ts';
 import { createSessionIdentity, type SessionIdentity } from './identity.ts';
 import { openRootJail, type JailKind, type Pinned, type RootJail } from './root-jail.ts';
-import type { OwnerNames, VirtualFileSystemOptions, VirtualPath } from './types.ts';
+import type { OpenedUpdate, OwnerNames, VirtualFileSystemOptions, VirtualPath } from './types.ts';
 import { belowRoot, componentsOf, joinRoot, splitVirtualPath } from './virtual-path.ts';
 import { createVisibility } from './visibility.ts';
 
@@ -37,6 +37,8 @@ export class SessionFiles {
   readonly home: string;
   readonly warn: (text: string) => void;
   config: EffectiveConfig;
+  /** Uploads of this session that do not have their final name yet, by that name (real path). */
+  readonly pending = new Map<string, OpenedUpdate>();
   readonly #ftpAccess: FtpAccessFiles;
 
   constructor(options: VirtualFileSystemOptions, kind?: JailKind) {
@@ -82,6 +84,11 @@ export class SessionFiles {
     }
   }
 
+  /** Asks `<Limit>` for one more command about a place that was found already. */
+  ask(place: Place, command: string): void {
+    this.#authorize(place, command);
+  }
+
   /** Like `locate`, for an entry that may also not be named: PathAllowFilter and PathDenyFilter. */
   locateForChange(path: VirtualPath, command: string): Place {
     const place = this.locate(path, command);
@@ -116,6 +123,17 @@ export class SessionFiles {
         return this.#pathConfig(joinRoot(this.jail.root, path));
       }
     });
+  }
+
+  /** What this session is writing under that name; null: nothing. */
+  pendingAt(path: VirtualPath): OpenedUpdate | null {
+    if (this.pending.size === 0) return null;
+    return this.run(() =>
+      nullIfAbsent(() => {
+        using place = this.#locateUnchecked(path, null);
+        return this.pending.get(place.realPath) ?? null;
+      }),
+    );
   }
 
   /** Virtual path of a pinned object; null when it was moved out of the root meanwhile. */

@@ -2,6 +2,8 @@
 import type { Stats } from 'node:fs';
 import type { EffectiveConfig, PathConfig } from '../../src/config/effective-config.ts';
 import type { Settings } from '../../src/config/server-config.ts';
+import type { AttributeChanges } from './attribute-changes.ts';
+import type { FileSystemStatistics } from './file-system-statistics.ts';
 import type { FsError } from './fs-error.ts';
 
 /** Absolute, normalised path as the client sees it: starts with `/`, no `.`/`..`, no NUL. */
@@ -89,6 +91,39 @@ export type UploadMode =
   /** STOU: creates a file that did not exist (O_EXCL). */
   | { readonly kind: 'unique' };
 
+/** How a file is opened for writing at any offset. */
+export interface UpdateRequest {
+  /** Also read from the same descriptor. */
+  readonly read: boolean;
+  /** Every write goes to the end, whatever its offset. */
+  readonly append: boolean;
+  readonly create: boolean;
+  readonly truncate: boolean;
+  /** With `create`: must not exist. */
+  readonly exclusive: boolean;
+  /** Permission bits of a new file before Umask; null: 0666. */
+  readonly mode: number | null;
+}
+
+/** A file that is written at any offset; `descriptor` may be written asynchronously until `commit` or `abort`. */
+export interface OpenedUpdate extends UploadTarget {
+  /** Written under its final name already; otherwise `commit` gives it that name. */
+  readonly inPlace: boolean;
+  /** The file as written so far. */
+  stats(): Stats;
+  change(changes: AttributeChanges): void;
+  /** Gives the file its final name now, because its session goes on to use that name. Throws FsError. */
+  publish(): void;
+}
+
+/** Extended attributes of one file: user attributes only (`user.` in front of the name is the system's, not the client's). */
+export interface ExtendedAttributes {
+  get(name: string, maxBytes: number): Buffer;
+  list(maxBytes: number): string[];
+  set(name: string, value: Buffer, mode: 'any' | 'create' | 'replace'): void;
+  remove(name: string): void;
+}
+
 /**
  * Every call: resolve -> authorise (`command` names the `<Limit>` rule) -> act. Metadata calls are synchronous and
  * run with the session's identity in this thread only; all throw FsError. Bytes are then moved on the descriptor.
@@ -99,6 +134,16 @@ export interface VirtualFileSystem {
   readonly cwd: VirtualPath;
   /** Argument of a command -> virtual path, relative to cwd; `~` is the home. Throws invalid-name on NUL, CR, LF. */
   resolve(argument: string): VirtualPath;
+  /** Like `resolve` for protocols whose paths are lengths and bytes: `~` and line ends are ordinary. Throws on NUL. */
+  resolveLiteral(path: string): VirtualPath;
+  /**
+   * The path with its links resolved as far as it exists; `stats` null where its last name is missing. Throws not-found
+   * where a directory on the way is missing, and for what IgnoreHidden hides from `command`.
+   */
+  canonicalPath(
+    path: VirtualPath,
+    command: string,
+  ): { readonly path: VirtualPath; readonly stats: Stats | null };
   /** Real absolute path for logs; never used to open. */
   realPath(path: VirtualPath): string;
   configFor(path: VirtualPath): PathConfig;
@@ -111,15 +156,52 @@ export interface VirtualFileSystem {
   /** Entry for LIST/MLST of one path, with the same display rules as a listing. */
   entry(path: VirtualPath, command: string): DirectoryEntry;
   openDirectory(path: VirtualPath, command: string): DirectoryCursor;
-  openRead(path: VirtualPath, command: string): OpenedFile;
+  /** @param also further commands `<Limit>` is asked about */
+  openRead(path: VirtualPath, command: string, also?: readonly string[]): OpenedFile;
   openWrite(path: VirtualPath, mode: UploadMode, command: string): UploadTarget;
-  makeDirectory(path: VirtualPath, command: string): void;
+  /** Opens for writing at any offset; see open-update.ts for what is written in place. */
+  openUpdate(
+    path: VirtualPath,
+    request: UpdateRequest,
+    command: string,
+    also?: readonly string[],
+  ): OpenedUpdate;
+  /** This session's own unfinished `openUpdate` of that path, which is not under its name yet. */
+  pendingUpdate(path: VirtualPath): OpenedUpdate | null;
+  /** Uploads in the directory `path` that are new and not under their names yet. */
+  pendingIn(path: VirtualPath): readonly OpenedUpdate[];
+  /** @param mode before Umask; absent: 0777 */
+  makeDirectory(path: VirtualPath, command: string, mode?: number): void;
+  makeSymbolicLink(target: string, path: VirtualPath, command: string): void;
+  /** Another name for a regular file. */
+  makeHardLink(existing: VirtualPath, path: VirtualPath, command: string): void;
+  /** Asks every one of `commands`; `follow` false changes a link itself. */
+  changeAttributes(
+    path: VirtualPath,
+    changes: AttributeChanges,
+    follow: boolean,
+    commands: readonly [string, ...string[]],
+  ): void;
+  statistics(path: VirtualPath, command: string): FileSystemStatistics;
+  /** Runs `use` on the attributes of what `path` names; throws unsupported where the system has none. */
+  withExtendedAttributes<T>(
+    path: VirtualPath,
+    command: string,
+    use: (attributes: ExtendedAttributes) => T,
+  ): T;
+  /** The same for an open file. */
+  withDescriptorAttributes<T>(descriptor: number, use: (attributes: ExtendedAttributes) => T): T;
+  /** Attribute changes of an open file, with the session's rights. */
+  changeOpenFile(descriptor: number, changes: AttributeChanges): void;
   removeDirectory(path: VirtualPath, command: string): void;
   removeFile(path: VirtualPath, command: string): void;
-  /** `cross-device` where the two are on different file systems: then `moveByCopy` may do it. */
-  rename(from: VirtualPath, to: VirtualPath, command: string): void;
+  /**
+   * `cross-device` where the two are on different file systems: then `moveByCopy` may do it.
+   * @param replace false: a name that is taken is `exists`, whatever AllowOverwrite says
+   */
+  rename(from: VirtualPath, to: VirtualPath, command: string, replace?: boolean): void;
   /** Moves one regular file between file systems. */
-  moveByCopy(from: VirtualPath, to: VirtualPath, command: string): Promise<void>;
+  moveByCopy(from: VirtualPath, to: VirtualPath, command: string, replace?: boolean): Promise<void>;
   changeMode(path: VirtualPath, mode: number, command: string): void;
   changeGroup(path: VirtualPath, gid: number, command: string): void;
   changeOwner(path: VirtualPath, uid: number, gid: number, command: string): void;

@@ -18,7 +18,7 @@ import { keepOwner, moveWithoutReplacing, removeIfThere } from './local-backend.
 import type { Place, SessionFiles } from './session-files.ts';
 import type { UploadTarget, VirtualPath } from './types.ts';
 
-interface UploadParts {
+export interface UploadParts {
   readonly files: SessionFiles;
   /** The final entry. */
   readonly place: Place;
@@ -135,7 +135,7 @@ export class UploadInPlace extends OpenedUpload {
   }
 }
 
-interface BesideParts extends UploadParts {
+export interface BesideParts extends UploadParts {
   readonly temporaryPath: string;
   /** HiddenStores chose the name. */
   readonly hidden: boolean;
@@ -145,24 +145,24 @@ interface BesideParts extends UploadParts {
 
 /** STOR and STOU: written to a temporary in the same directory. */
 export class UploadBeside extends OpenedUpload {
-  readonly #temporaryPath: string;
+  protected readonly temporaryPath: string;
   readonly #hidden: boolean;
   readonly #unique: boolean;
 
   constructor(parts: BesideParts) {
     super(parts);
-    this.#temporaryPath = parts.temporaryPath;
+    this.temporaryPath = parts.temporaryPath;
     this.#hidden = parts.hidden;
     this.#unique = parts.unique;
   }
 
   protected override finish(): void {
     try {
-      this.#dress();
+      this.dress();
       this.settle();
-      this.#rename(!this.#unique && this.place.config.settings.allowOverwrite);
+      this.moveIntoPlace(!this.#unique && this.place.config.settings.allowOverwrite);
     } catch (error) {
-      removeIfThere(this.#temporaryPath);
+      removeIfThere(this.temporaryPath);
       throw error;
     }
     this.giveAway();
@@ -177,17 +177,17 @@ export class UploadBeside extends OpenedUpload {
     const resumable = allowStoreRestart && !deleteAbortedStores && !this.#hidden && !this.#unique;
     try {
       if (!resumable || received === 0 || this.existing !== null) return;
-      this.#dress();
+      this.dress();
       this.settle();
-      this.#rename(false);
+      this.moveIntoPlace(false);
       this.giveAway();
     } finally {
-      removeIfThere(this.#temporaryPath);
+      removeIfThere(this.temporaryPath);
     }
   }
 
   /** Mode and owner: those of the file it replaces, or those of a new file. */
-  #dress(): void {
+  protected dress(): void {
     const { existing } = this;
     if (existing === null) {
       try {
@@ -207,13 +207,13 @@ export class UploadBeside extends OpenedUpload {
     this.files.identity.runPrivileged(() => fchmodSync(this.descriptor, existing.mode & 0o777));
   }
 
-  #rename(replace: boolean): void {
+  protected moveIntoPlace(replace: boolean): void {
     if (replace) {
-      renameSync(this.#temporaryPath, this.place.path);
+      renameSync(this.temporaryPath, this.place.path);
       return;
     }
     try {
-      moveWithoutReplacing(this.#temporaryPath, this.place.path);
+      moveWithoutReplacing(this.temporaryPath, this.place.path);
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') throw error;
       throw new FsError(this.#unique ? 'exists' : 'overwrite-denied', { errno: 'EEXIST' });

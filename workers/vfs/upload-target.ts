@@ -12,7 +12,7 @@ import { temporaryName } from './temporary-name.ts';
 import type { UploadMode, UploadTarget, VirtualPath } from './types.ts';
 import { UploadBeside, UploadInPlace, type OpenedUpload } from './upload-commit.ts';
 
-const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+const NEW_FILE = constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 /** Nobody else reads a file that is not whole yet; its real mode comes with the commit. */
 const PRIVATE_MODE = 0o600;
 const STICKY = 0o1000;
@@ -20,7 +20,7 @@ const STICKY = 0o1000;
 const LINK_RACES = 8;
 
 /** Where the bytes go in the end, and what is there now. */
-interface Destination {
+export interface Destination {
   readonly place: Place;
   readonly existing: Pinned | null;
 }
@@ -43,7 +43,7 @@ export function openUpload(
 }
 
 /** The named entry, or what a link names where AllowSymlinkUpload lets it. */
-function resolveDestination(
+export function resolveDestination(
   files: SessionFiles,
   first: Place,
   command: string,
@@ -127,21 +127,25 @@ function openDestination(
 }
 
 /** A sticky directory lets nobody replace another user's file; there the file itself is written. */
-function mayReplace(files: SessionFiles, place: Place, existing: Pinned): boolean {
+export function mayReplace(files: SessionFiles, place: Place, existing: Pinned): boolean {
   const directory = place.directory.stats;
   if ((directory.mode & STICKY) === 0) return true;
   const { uid } = files.identity;
   return uid === 0 || uid === existing.stats.uid || uid === directory.uid;
 }
 
-interface Temporary {
+export interface Temporary {
   readonly descriptor: number;
   readonly temporaryPath: string;
   readonly hidden: boolean;
 }
 
 /** Null where the directory takes no new entry but the file that is there can be written (`mayFail`). */
-function openTemporary(place: Place, mayFail: boolean): Temporary | null {
+export function openTemporary(
+  place: Place,
+  mayFail: boolean,
+  access: number = constants.O_WRONLY,
+): Temporary | null {
   const { hiddenStores } = place.config.settings;
   const hidden = hiddenStores !== null;
   const name = hidden
@@ -149,7 +153,7 @@ function openTemporary(place: Place, mayFail: boolean): Temporary | null {
     : temporaryName(place.name);
   const temporaryPath = `${place.directory.path}/${name}`;
   try {
-    return { descriptor: openSync(temporaryPath, CREATE_FLAGS, PRIVATE_MODE), temporaryPath, hidden };
+    return { descriptor: openSync(temporaryPath, access | NEW_FILE, PRIVATE_MODE), temporaryPath, hidden };
   } catch (error) {
     const errno = errnoOf(error);
     if (hidden && errno === 'EEXIST') throw new FsError('hidden-store-exists', { errno });
@@ -158,9 +162,10 @@ function openTemporary(place: Place, mayFail: boolean): Temporary | null {
   }
 }
 
-function create(place: Place): number {
-  const mode = 0o666 & ~place.config.settings.umask.file;
-  const descriptor = openSync(place.path, CREATE_FLAGS, mode);
+/** A file that was not there, under its final name. `asked` is narrowed by Umask like any new file's mode. */
+export function create(place: Place, access: number = constants.O_WRONLY, asked = 0o666): number {
+  const mode = asked & ~place.config.settings.umask.file & 0o777;
+  const descriptor = openSync(place.path, access | NEW_FILE, mode);
   try {
     // The process's own umask is not the session's.
     if ((fstatSync(descriptor).mode & 0o777) !== mode) fchmodSync(descriptor, mode);
@@ -172,6 +177,6 @@ function create(place: Place): number {
 }
 
 /** Opens the pinned object itself, whatever its name stands for by now. */
-function reopen(existing: Pinned, flags: number): number {
-  return openSync(existing.path, constants.O_WRONLY | constants.O_NONBLOCK | flags);
+export function reopen(existing: Pinned, flags: number, access: number = constants.O_WRONLY): number {
+  return openSync(existing.path, access | constants.O_NONBLOCK | flags);
 }

@@ -4,6 +4,7 @@ import {
   chownSync,
   closeSync,
   constants,
+  linkSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -11,25 +12,33 @@ import {
   readlinkSync,
   rmdirSync,
   statfsSync,
+  symlinkSync,
   unlinkSync,
   utimesSync,
   type Stats,
 } from 'node:fs';
 import type { EffectiveConfig, PathConfig } from '../../src/config/effective-config.ts';
 import type { Settings } from '../../src/config/server-config.ts';
+import { changeLink, changeOpenFile, changePath, type AttributeChanges } from './attribute-changes.ts';
 import { describeEntry, openDirectoryCursor } from './directory-cursor.ts';
 import { applyOwner } from './entry-owner.ts';
 import { errnoOf, toFsError } from './errno-mapping.ts';
+import { extendedAttributesAt } from './extended-attributes.ts';
+import { fileSystemStatistics, type FileSystemStatistics } from './file-system-statistics.ts';
 import { FsError, type FsErrorCode } from './fs-error.ts';
 import type { Rights } from './identity.ts';
 import { moveEntry, openMove } from './local-backend.ts';
 import type { JailKind, Pinned } from './root-jail.ts';
+import { openUpdate } from './open-update.ts';
 import { SessionFiles, type Place } from './session-files.ts';
 import type {
   DirectoryCursor,
   DirectoryEntry,
+  ExtendedAttributes,
   OpenedFile,
+  OpenedUpdate,
   OwnerNames,
+  UpdateRequest,
   UploadMode,
   UploadTarget,
   VirtualFileSystem,
@@ -37,7 +46,14 @@ import type {
   VirtualPath,
 } from './types.ts';
 import { openUpload } from './upload-target.ts';
-import { belowRoot, joinRoot, resolveVirtualPath, rootPath } from './virtual-path.ts';
+import {
+  belowRoot,
+  childPath,
+  joinRoot,
+  resolveLiteralPath,
+  resolveVirtualPath,
+  rootPath,
+} from './virtual-path.ts';
 
 const UNCHANGED = -1;
 
@@ -87,6 +103,22 @@ class LocalFileSystem implements VirtualFileSystem {
     return resolveVirtualPath(argument, this.#cwd, this.#homePath);
   }
 
+  resolveLiteral(path: string): VirtualPath {
+    return resolveLiteralPath(path, this.#cwd);
+  }
+
+  canonicalPath(path: VirtualPath, command: string): { path: VirtualPath; stats: Stats | null } {
+    return this.#at(path, command, (place) => {
+      const target = this.#files.jail.pinIfThere(path.slice(1));
+      if (target !== null) {
+        using found = target;
+        return { path: this.#files.virtualPathOf(found) ?? path, stats: found.stats };
+      }
+      const parent = this.#files.virtualPathOf(place.directory);
+      return { path: parent === null ? path : childPath(parent, place.name), stats: null };
+    });
+  }
+
   realPath(path: VirtualPath): string {
     return joinRoot(this.root, path);
   }
@@ -134,8 +166,9 @@ class LocalFileSystem implements VirtualFileSystem {
     return openDirectoryCursor(this.#files, path, command);
   }
 
-  openRead(path: VirtualPath, command: string): OpenedFile {
+  openRead(path: VirtualPath, command: string, also: readonly string[] = []): OpenedFile {
     return this.#onTarget(path, command, (target, place) => {
+      for (const other of also) this.#files.ask(place, other);
       if (!target.stats.isFile()) throw new FsError('not-regular');
       return new LocalOpenedFile(openSync(target.path, constants.O_RDONLY), target.stats, place);
     });
@@ -145,10 +178,92 @@ class LocalFileSystem implements VirtualFileSystem {
     return openUpload(this.#files, path, mode, command);
   }
 
-  makeDirectory(path: VirtualPath, command: string): void {
+  openUpdate(
+    path: VirtualPath,
+    request: UpdateRequest,
+    command: string,
+    also: readonly string[] = [],
+  ): OpenedUpdate {
+    return openUpdate(this.#files, path, request, command, also);
+  }
+
+  pendingUpdate(path: VirtualPath): OpenedUpdate | null {
+    return this.#files.pendingAt(path);
+  }
+
+  pendingIn(path: VirtualPath): readonly OpenedUpdate[] {
+    const { pending } = this.#files;
+    if (pending.size === 0) return [];
+    const directory = path === '/' ? '/' : `${path}/`;
+    return [...pending.values()].filter(({ virtualPath, previousSize }) => {
+      const inDirectory = virtualPath.startsWith(directory) && !virtualPath.includes('/', directory.length);
+      return inDirectory && previousSize === null;
+    });
+  }
+
+  makeSymbolicLink(target: string, path: VirtualPath, command: string): void {
+    if (target === '' || target.includes('\0')) throw new FsError('invalid-name');
+    this.#change(path, command, (place) => symlinkSync(target, place.path));
+  }
+
+  makeHardLink(existing: VirtualPath, path: VirtualPath, command: string): void {
+    this.#files.run(() => {
+      using source = this.#files.locateForChange(existing, command);
+      using target = this.#files.locateForChange(path, command);
+      // linkat(2) takes the entry as it is: a link gets a second name, and not what it points to.
+      if (!lstatSync(source.path).isFile()) throw new FsError('not-regular');
+      linkSync(source.path, target.path);
+    });
+  }
+
+  changeAttributes(
+    path: VirtualPath,
+    changes: AttributeChanges,
+    follow: boolean,
+    commands: readonly [string, ...string[]],
+  ): void {
+    const [first, ...others] = commands;
+    this.#change(path, first, (place) => {
+      // Another name of what truncation does to a file: replacing what is in it.
+      if (changes.size !== null && !place.config.settings.allowOverwrite)
+        throw new FsError('overwrite-denied');
+      for (const command of others) this.#files.ask(place, command);
+      if (!follow) {
+        using entry = this.#files.jail.pinEntry(place.directory, place.name);
+        if (entry.stats.isSymbolicLink()) changeLink(place.path, changes);
+        else changePath(entry.path, changes);
+        return;
+      }
+      using target = this.#files.follow(place, first);
+      for (const command of others) this.#files.follow(place, command).close();
+      changePath(target.path, changes);
+    });
+  }
+
+  statistics(path: VirtualPath, command: string): FileSystemStatistics {
+    return this.#onTarget(path, command, (target) => fileSystemStatistics(target.path));
+  }
+
+  withExtendedAttributes<T>(
+    path: VirtualPath,
+    command: string,
+    use: (attributes: ExtendedAttributes) => T,
+  ): T {
+    return this.#onTarget(path, command, (target) => use(extendedAttributesAt(target.path)));
+  }
+
+  withDescriptorAttributes<T>(descriptor: number, use: (attributes: ExtendedAttributes) => T): T {
+    return this.#files.run(() => use(extendedAttributesAt(`/proc/self/fd/${descriptor}`)));
+  }
+
+  changeOpenFile(descriptor: number, changes: AttributeChanges): void {
+    this.#files.run(() => changeOpenFile(descriptor, changes));
+  }
+
+  makeDirectory(path: VirtualPath, command: string, asked = 0o777): void {
     this.#change(path, command, (place) => {
       const { settings } = place.config;
-      const mode = 0o777 & ~settings.umask.directory;
+      const mode = asked & 0o777 & ~settings.umask.directory;
       mkdirSync(place.path, mode);
       using created = this.#files.jail.pinEntry(place.directory, place.name);
       // The name may have been taken by another entry since: only a directory of this session's own is changed.
@@ -172,15 +287,15 @@ class LocalFileSystem implements VirtualFileSystem {
     });
   }
 
-  rename(from: VirtualPath, to: VirtualPath, command: string): void {
+  rename(from: VirtualPath, to: VirtualPath, command: string, mayReplace = true): void {
     this.#files.run(() => {
       using held = new DisposableStack();
       const { source, target } = this.#renamed(from, to, command, held);
-      renaming(target, (replace) => moveEntry(source, target, replace));
+      renaming(target, mayReplace, (replace) => moveEntry(source, target, replace));
     });
   }
 
-  async moveByCopy(from: VirtualPath, to: VirtualPath, command: string): Promise<void> {
+  async moveByCopy(from: VirtualPath, to: VirtualPath, command: string, mayReplace = true): Promise<void> {
     using held = new DisposableStack();
     const { move, target } = this.#files.run(() => {
       const renamed = this.#renamed(from, to, command, held);
@@ -190,7 +305,7 @@ class LocalFileSystem implements VirtualFileSystem {
       await move.copy().catch((error: unknown) => {
         throw toFsError(error);
       });
-      this.#files.run(() => renaming(target, (replace) => move.finish(replace)));
+      this.#files.run(() => renaming(target, mayReplace, (replace) => move.finish(replace)));
     } finally {
       this.#files.run(() => move.close());
     }
@@ -288,11 +403,12 @@ class LocalFileSystem implements VirtualFileSystem {
 }
 
 /** AllowOverwrite of the destination; without it a name that is taken refuses the rename. */
-function renaming(target: Place, act: (replace: boolean) => void): void {
-  const replace = target.config.settings.allowOverwrite;
+function renaming(target: Place, mayReplace: boolean, act: (replace: boolean) => void): void {
+  const replace = mayReplace && target.config.settings.allowOverwrite;
   try {
     act(replace);
   } catch (error) {
+    if (!mayReplace) throw error;
     if (!replace && errnoOf(error) === 'EEXIST') throw new FsError('rename-denied', { errno: 'EEXIST' });
     throw error;
   }

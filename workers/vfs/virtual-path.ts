@@ -15,6 +15,12 @@ export function resolveVirtualPath(argument: string, cwd: VirtualPath, home: Vir
   return normalise(argument.startsWith('/') ? argument : `${cwd}/${argument}`);
 }
 
+/** The same for paths that may hold line ends; `~` is an ordinary name. Throws FsError `invalid-name` on NUL. */
+export function resolveLiteralPath(path: string, cwd: VirtualPath): VirtualPath {
+  if (path.includes('\0')) throw new FsError('invalid-name');
+  return normalise(path.startsWith('/') ? path : `${cwd}/${path}`);
+}
+
 function normalise(path: string): VirtualPath {
   const components: string[] = [];
   for (const component of path.split('/')) {
@@ -35,6 +41,12 @@ export function splitVirtualPath(path: VirtualPath): {
     directory: (slash === 0 ? '/' : path.slice(0, slash)) as VirtualPath,
     name: path.slice(slash + 1),
   };
+}
+
+/** An entry of a directory; `.` is the directory itself. */
+export function childPath(directory: VirtualPath, name: string): VirtualPath {
+  if (name === '.') return directory;
+  return (directory === '/' ? `/${name}` : `${directory}/${name}`) as VirtualPath;
 }
 
 /** `/srv/ftp` + `/a` -> `/srv/ftp/a`. */

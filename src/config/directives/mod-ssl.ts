@@ -5,7 +5,7 @@ import { ConfigError } from '../config-error.ts';
 import type { DirectiveRow, ParseInput } from '../directive-row.ts';
 import type { PartialSettings, TlsOption, TlsVersion } from '../server-config.ts';
 import { absolutePath, integer, onOff, oneWord, readAbsolutePath, readChoice, someWords } from '../values.ts';
-import { requireUsable, tlsCipherSuite, tlsProtocol } from '../values-tls.ts';
+import { readVersion, requireUsable, tlsCipherSuite, tlsProtocol } from '../values-tls.ts';
 import { absentEngine, isOff, noEffect, refused, S, several, SVG } from './contexts.ts';
 
 const family = { module: 'mod_ssl', contexts: SVG };
@@ -32,9 +32,12 @@ function sslProtocol(input: ParseInput): PartialSettings {
   for (const word of someWords(input)) {
     const sign = /^[+-]/.exec(word)?.[0] ?? '';
     const name = word.slice(sign.length);
-    const names = name.toLowerCase() === 'all' ? ['ALL'] : [name];
-    const versions =
-      name.toLowerCase() === 'sslv3' ? (['SSLv3'] as const) : tlsProtocol({ ...input, args: names });
+    const isAll = name.toLowerCase() === 'all';
+    // What is taken out need not be allowed.
+    const isSingle = !isAll && (sign === '-' || name.toLowerCase() === 'sslv3');
+    const versions = isSingle
+      ? [readVersion(name)]
+      : tlsProtocol({ ...input, args: isAll ? ['ALL'] : [name] });
     if (sign === '') chosen.clear();
     for (const version of versions) {
       if (sign === '-') chosen.delete(version);

@@ -17,10 +17,19 @@ import {
   warnTlsOptions,
   warnTlsProtocol,
 } from '../values-tls.ts';
-import { isOff, noEffect, refused, S, several, SV, SVG, SVGADf } from './contexts.ts';
+import {
+  tlsPreSharedKey,
+  tlsSessionTicketKeys,
+  tlsStaplingCache,
+  tlsStaplingOptions,
+  tlsStaplingResponder,
+  tlsStaplingTimeout,
+  tlsVerifyOrder,
+  warnTlsStaplingCache,
+} from '../values-tls-material.ts';
+import { noEffect, refused, S, several, SV, SVG, SVGADf } from './contexts.ts';
 
 const module = 'mod_tls';
-const later = 'not part of this release yet';
 
 type PathKey = {
   [K in keyof Settings]: K extends `tls${string}` ? (Settings[K] extends string | null ? K : never) : never;
@@ -57,7 +66,7 @@ function certificate(kind: 'RSA' | 'EC' | 'DSA'): readonly DirectiveRow[] {
 
 function onOffRow(
   name: string,
-  key: 'tlsEngine' | 'tlsServerCipherPreference' | 'tlsSessionTickets' | 'tlsNextProtocol',
+  key: 'tlsEngine' | 'tlsServerCipherPreference' | 'tlsSessionTickets' | 'tlsNextProtocol' | 'tlsStapling',
   defaultText: string,
   summary: string,
 ): DirectiveRow {
@@ -161,17 +170,17 @@ export const TLS: readonly DirectiveRow[] = [
     parse: tlsVerifyServer,
     summary: 'Verification where this server is the TLS client (site-to-site transfers).',
   }),
-  refused({
+  works({
     name: 'TLSVerifyOrder',
+    key: 'tlsVerifyOrder',
+    merge: 'replace',
     module,
     contexts: SVG,
-    syntax: 'TLSVerifyOrder crl [ocsp]',
+    syntax: 'TLSVerifyOrder crl [ocsp]|ocsp [crl]',
     defaultText: 'crl',
-    acceptsWhen: (input) =>
-      input.args.length === 1 && input.args[0]!.toLowerCase() === 'crl'
-        ? 'revocation lists are the only method'
-        : null,
-    because: `asking OCSP responders is ${later}; use TLSVerifyOrder crl with TLSCARevocationFile`,
+    parse: tlsVerifyOrder,
+    summary:
+      'How client certificates are checked for revocation: lists, or the responder each certificate names (http only).',
   }),
   works({
     name: 'TLSDHParamFile',
@@ -298,7 +307,8 @@ export const TLS: readonly DirectiveRow[] = [
     contexts: S,
     syntax: 'TLSCryptoDevice driver|ALL|none',
     defaultText: 'none',
-    because: 'OpenSSL 3 has no engines; providers of the library are used',
+    because:
+      'TLSCryptoDevice not supported by OpenSSL: version 3 replaced engines by providers, so keys are read from their files',
   }),
   noEffect({
     name: 'TLSRandomSeed',
@@ -316,40 +326,79 @@ export const TLS: readonly DirectiveRow[] = [
     defaultText: 'nobody',
     because: 'there are no control actions, for anybody',
   }),
-  refused({
-    name: 'TLSStapling',
+  onOffRow(
+    'TLSStapling',
+    'tlsStapling',
+    'off',
+    'OCSP response for the server certificate, in the handshake; fetched ahead and kept fresh.',
+  ),
+  works({
+    name: 'TLSStaplingCache',
+    key: 'tlsStaplingCache',
+    merge: 'replace',
+    module,
+    contexts: S,
+    syntax: 'TLSStaplingCache off|shm:/...|fscache:/path=directory',
+    defaultText: 'memory of the running server',
+    parse: tlsStaplingCache,
+    warn: warnTlsStaplingCache,
+    summary: 'Where stapled responses outlive a restart; does not switch TLSStapling on by itself.',
+  }),
+  works({
+    name: 'TLSStaplingOptions',
+    key: 'tlsStaplingOptions',
+    merge: 'append',
     module,
     contexts: SVG,
-    syntax: 'TLSStapling on|off',
-    defaultText: 'off',
-    acceptsWhen: (input) => (isOff(input) ? 'OCSP responses are not stapled' : null),
-    because: `OCSP stapling is ${later}; remove the line`,
+    syntax: 'TLSStaplingOptions NoNonce|NoVerify|NoFakeTryLater ...',
+    defaultText: 'none',
+    parse: tlsStaplingOptions,
+    summary: 'No nonce in requests, responses not verified, no staple at all while the responder fails.',
   }),
-  ...['TLSStaplingCache', 'TLSStaplingOptions', 'TLSStaplingResponder', 'TLSStaplingTimeout'].map((name) =>
-    noEffect({
-      name,
-      module,
-      contexts: name === 'TLSStaplingCache' ? S : SVG,
-      syntax: `${name} ...`,
-      defaultText: 'none',
-      because: 'only used by TLSStapling, which is off or refused',
-    }),
-  ),
-  refused({
+  works({
+    name: 'TLSStaplingResponder',
+    key: 'tlsStaplingResponder',
+    merge: 'replace',
+    module,
+    contexts: SVG,
+    syntax: 'TLSStaplingResponder http://host[:port]/path',
+    defaultText: "the certificate's own",
+    parse: tlsStaplingResponder,
+    summary: 'Responder asked instead of the one the certificate names.',
+  }),
+  works({
+    name: 'TLSStaplingTimeout',
+    key: 'tlsStaplingTimeout',
+    merge: 'replace',
+    module,
+    contexts: SVG,
+    syntax: 'TLSStaplingTimeout seconds',
+    defaultText: '10',
+    parse: tlsStaplingTimeout,
+    summary: 'How long a responder may take.',
+  }),
+  works({
     name: 'TLSPreSharedKey',
+    key: 'tlsPreSharedKey',
+    merge: 'append',
     module,
     contexts: SVG,
     syntax: 'TLSPreSharedKey identity hex:path',
     defaultText: 'none',
-    because: `pre-shared keys are ${later}; use certificates`,
+    parse: tlsPreSharedKey,
+    summary:
+      'Key a client may use instead of checking a certificate, 20 bytes or more in hexadecimal, in a file others cannot read. TLS 1.2 needs PSK ciphers in TLSCipherSuite.',
   }),
-  refused({
+  works({
     name: 'TLSSessionTicketKeys',
+    key: 'tlsSessionTicketKeys',
+    merge: 'replace',
     module,
     contexts: S,
     syntax: 'TLSSessionTicketKeys [age seconds] [count number]',
     defaultText: 'age 12h count 25',
-    because: `configurable rotation of ticket keys is ${later}; TLSSessionCache internal: limits their lifetime`,
+    parse: tlsSessionTicketKeys,
+    summary: 'A new key for session tickets so often; the newest ones, as many as count says, open tickets.',
   }),
   refused({
     name: 'TLSServerInfoFile',
@@ -357,6 +406,7 @@ export const TLS: readonly DirectiveRow[] = [
     contexts: SVG,
     syntax: 'TLSServerInfoFile path',
     defaultText: 'none',
-    because: `server-info extensions are ${later}`,
+    because:
+      "Node's TLS has no call to add extensions to a handshake (SSL_CTX_use_serverinfo_file); remove the line",
   }),
 ];

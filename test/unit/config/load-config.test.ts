@@ -344,6 +344,7 @@ test('the files a configuration names are listed once, from every section', asyn
   assert.deepEqual(files, {
     logs: ['/var/log/x', '/var/log/anon'],
     tls: ['/etc/c.pem'],
+    preSharedKeys: [],
     tlsDirectories: ['/etc/ca'],
   });
 });

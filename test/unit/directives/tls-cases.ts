@@ -77,6 +77,18 @@ export const TLS_VALID: readonly ValidCase[] = [
   ['TLSUserName 2.5.4.3', '2.5.4.3'],
   ['TLSNextProtocol off', false],
   ['TLSMasqueradeAddress ftp.example.org', 'ftp.example.org'],
+  ['TLSVerifyOrder crl', ['crl']],
+  ['TLSVerifyOrder ocsp crl', ['ocsp', 'crl']],
+  ['TLSStapling on', true],
+  ['TLSStaplingCache off', { kind: 'memory' }],
+  ['TLSStaplingCache shm:/file=/var/cache/ocsp', { kind: 'memory' }],
+  ['TLSStaplingCache fscache:/path=/var/cache/ocsp', { kind: 'directory', path: '/var/cache/ocsp' }],
+  ['TLSStaplingOptions NoNonce NoFakeTryLater', ['NoNonce', 'NoFakeTryLater']],
+  ['TLSStaplingResponder http://ocsp.example.org:8080/', 'http://ocsp.example.org:8080/'],
+  ['TLSStaplingTimeout 5', 5],
+  ['TLSPreSharedKey office hex:/etc/office.psk', [{ identity: 'office', path: '/etc/office.psk' }]],
+  ['TLSSessionTicketKeys age 1h', { ageSeconds: 3600, count: 25 }],
+  ['TLSSessionTicketKeys age 60 count 1', { ageSeconds: 60, count: 1 }],
 ];
 
 const boolean = 'expected Boolean parameter';
@@ -117,4 +129,24 @@ export const TLS_INVALID: readonly InvalidCase[] = [
   ['TLSUserName Surname', 'badly formatted OID parameter'],
   ['TLSNextProtocol h2', boolean],
   ['TLSMasqueradeAddress', missing],
+  ['TLSVerifyOrder ldap', "unknown verification method: 'ldap'"],
+  ['TLSVerifyOrder crl crl', 'a verification method is named twice'],
+  ['TLSStapling maybe', boolean],
+  ['TLSStaplingCache shm', 'badly formatted parameter'],
+  ['TLSStaplingCache memcache:/json', "stapling cache type 'memcache' not available"],
+  ['TLSStaplingCache fscache:/path=cache', 'must be an absolute path: cache'],
+  ['TLSStaplingOptions Nothing', ": unknown TLSStaplingOption: 'Nothing'"],
+  [
+    'TLSStaplingResponder https://ocsp.example.org/',
+    "badly formatted URL, expected http://host[:port]/path: 'https://ocsp.example.org/'",
+  ],
+  ['TLSStaplingTimeout 0', 'timeout must be between 1 and 300 seconds'],
+  ['TLSPreSharedKey office', 'wrong number of parameters'],
+  [
+    'TLSPreSharedKey office /etc/office.psk',
+    "badly formatted parameter, expected hex:PATH: '/etc/office.psk'",
+  ],
+  ['TLSSessionTicketKeys age 30', 'max key age must be at least 60sec'],
+  ['TLSSessionTicketKeys count 0', 'max key count must be at least 1'],
+  ['TLSSessionTicketKeys age', 'wrong number of parameters'],
 ];

@@ -4,10 +4,11 @@ import { allDirectives, findDirective } from '../../../src/config/registry.ts';
 import { AUTH_INVALID, AUTH_VALID } from './auth-cases.ts';
 import { CORE_INVALID, CORE_VALID } from './core-cases.ts';
 import { inputOf, messageOf, valueOf } from './judge-line.ts';
+import { SFTP_INVALID, SFTP_VALID } from './sftp-cases.ts';
 import { TLS_INVALID, TLS_VALID } from './tls-cases.ts';
 
-const VALID = [...CORE_VALID, ...AUTH_VALID, ...TLS_VALID];
-const INVALID = [...CORE_INVALID, ...AUTH_INVALID, ...TLS_INVALID];
+const VALID = [...CORE_VALID, ...AUTH_VALID, ...TLS_VALID, ...SFTP_VALID];
+const INVALID = [...CORE_INVALID, ...AUTH_INVALID, ...TLS_INVALID, ...SFTP_INVALID];
 
 test('each line comes to its documented value', () => {
   for (const [line, value] of VALID) assert.deepEqual(valueOf(line), value, line);

@@ -8,7 +8,7 @@ import {
   modeText,
   printableName,
   type ListedEntry,
-} from '../../../workers/ftp/wire/list-line.ts';
+} from '../../../workers/vfs/list-line.ts';
 import { parseListArgument } from '../../../workers/ftp/wire/list-options.ts';
 
 const now = Date.UTC(2026, 5, 30, 12, 0, 0);

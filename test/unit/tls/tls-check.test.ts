@@ -9,6 +9,7 @@ import { loadTlsConfig } from '../../support/tls-server.ts';
 
 const trees = certificateTrees();
 const rsa = `TLSRSACertificateFile ${trees.certA.certificate}\nTLSRSACertificateKeyFile ${trees.certA.key}`;
+const chain = `TLSCertificateChainFile ${trees.chainFile}`;
 
 async function check(text: string, hooks?: TlsCheckHooks): Promise<TlsCheckResult> {
   return (await loadTlsConfig(`Port 2121\nServerName tests\nTLSEngine on\n${text}\n`, hooks)).check;
@@ -27,7 +28,7 @@ function program(name: string, script: string): string {
 
 test('a matching pair, separate or in one file, is accepted without a word', async () => {
   for (const text of [rsa, `TLSECCertificateFile ${trees.certAEc.combined}`]) {
-    const result = await check(text);
+    const result = await check(`${text}\n${chain}`);
     assert.equal(errors(result), '');
     assert.deepEqual(result.warnings, []);
   }
@@ -86,7 +87,7 @@ test('an unusable cipher list is refused with its text', async () => {
 });
 
 test('old protocol versions are warned about unless weak security is allowed', async () => {
-  const listed = `${rsa}\nTLSProtocol TLSv1 TLSv1.1 TLSv1.2`;
+  const listed = `${rsa}\n${chain}\nTLSProtocol TLSv1 TLSv1.1 TLSv1.2`;
   const warned = await check(listed);
   assert.equal(errors(warned), '');
   assert.equal(
@@ -108,6 +109,19 @@ test('an unreadable chain file is logged and the server starts', async () => {
     result.logLines.map((line) => line.text).join('\n'),
     /unable to read certificate chain '\/nonexistent\/chain.pem'/,
   );
+});
+
+test('what the certificates say goes to the TLSLog, and only what breaks clients is a warning', async () => {
+  const complete = await check(`${rsa}\n${chain}`);
+  const told = complete.logLines.map((line) => line.text).join('\n');
+  assert.match(told, /TLSRSACertificateFile '.*': key matches; RSA 2048 bits/);
+  assert.equal(complete.notes.length, 1);
+  const alone = await check(rsa);
+  assert.match(
+    alone.warnings.join('\n'),
+    /^tests: TLSRSACertificateFile '.*': its issuer '.*MyServerCA' is in none/,
+  );
+  assert.match(alone.logLines.map((line) => line.text).join('\n'), /its issuer '.*MyServerCA' is in none/);
 });
 
 const encrypted = `TLSRSACertificateFile ${trees.certA.certificate}\nTLSRSACertificateKeyFile ${trees.encryptedKey}`;

@@ -110,3 +110,16 @@ test('groups named by the operator (TLSECDHCurve) hold for data connections too'
   assert.equal(data.resumed, true);
   assert.equal(data.group, HYBRID);
 });
+
+test('tickets of a retired key do not open any more, neither with nor without renewal', options, async () => {
+  for (const kind of ['tickets', 'resuming'] as const) {
+    const set = contextSet();
+    const binding = newSessionBinding();
+    const { session } = await handshake(set, 'tickets', binding, 'auto');
+    assert.equal((await handshake(set, kind, binding, 'auto', session)).resumed, true);
+    set.retireTicketKey();
+    assert.equal((await handshake(set, kind, binding, 'auto', session)).resumed, false);
+    const { session: later } = await handshake(set, 'tickets', binding, 'auto');
+    assert.equal((await handshake(set, kind, binding, 'auto', later)).resumed, true, 'it has a new key');
+  }
+});

@@ -5,12 +5,14 @@ import { isIP } from 'node:net';
 import { join } from 'node:path';
 import type { TLSSocket } from 'node:tls';
 import { oneLineName } from '../../../crypto/certificate-chain.ts';
+import { belowFloor } from '../../../crypto/certificate-floors.ts';
 import { CertificateFileError, parseCertificates } from '../../../crypto/certificate-files.ts';
 import {
   certificateNames,
   verifyClientCertificate,
   type CertificateNames,
 } from '../../../crypto/client-verification.ts';
+import { activeProfile } from '../../../crypto/profile.ts';
 import type { Settings } from '../../../src/config/server-config.ts';
 import type { TlsServerSide } from './context-cache.ts';
 
@@ -63,6 +65,7 @@ export async function checkClientCertificate(
     revocationLists: side.revocationLists,
     maximumDepth: settings.tlsVerifyDepth,
     now: new Date(),
+    revocationOrder: settings.tlsVerifyOrder,
   });
   if (!outcome.ok) {
     return {
@@ -77,13 +80,16 @@ export async function checkClientCertificate(
       ],
     };
   }
+  const floor = outcome.path.map((one) => belowFloor(one, activeProfile())).find((reason) => reason !== null);
+  if (floor !== undefined && floor !== null)
+    return { kind: 'refused', lines: [`client certificate failed verification: ${floor}`] };
   const names = await certificateNames(leaf.raw);
   const mismatch = nameMismatch(names, settings, peer);
   if (mismatch !== null) return { kind: 'refused', lines: [mismatch] };
   return {
     kind: 'verified',
     client: { certificate: leaf, names, path: outcome.path },
-    lines: [`Client: ${oneLineName(leaf.subject)}`],
+    lines: [...outcome.notes, `Client: ${oneLineName(leaf.subject)}`],
   };
 }
 

@@ -18,6 +18,12 @@ export interface ClientHello {
   /** session_ticket extension: absent, empty (asks for one), or filled (offers one). */
   readonly ticket: 'absent' | 'empty' | 'present';
   readonly offersPreSharedKey: boolean;
+  /** status_request: the client wants a stapled OCSP response (RFC 6066, section 8). */
+  readonly wantsOcspResponse: boolean;
+  /** signature_algorithms, in the client's order; at most MAX_SCHEMES. */
+  readonly signatureSchemes: readonly number[];
+  /** RFC 7627; means something in TLS 1.2 and below. */
+  readonly extendedMasterSecret: boolean;
 }
 
 export type ClientHelloResult =
@@ -33,6 +39,9 @@ export const TLS_1_3 = 0x0304;
 /** Longest prefix a peer may make us keep before its hello must be complete. */
 export const MAX_HELLO_BYTES = 64 * 1024;
 
+/** No client knows as many. */
+const MAX_SCHEMES = 128;
+
 const RECORD_HANDSHAKE = 22;
 const RECORD_HEADER = 5;
 const MAX_RECORD = 16_384;
@@ -40,7 +49,10 @@ const HANDSHAKE_HEADER = 4;
 const CLIENT_HELLO = 1;
 const EXTENSION = {
   serverName: 0,
+  statusRequest: 5,
+  signatureAlgorithms: 13,
   alpn: 16,
+  extendedMasterSecret: 23,
   sessionTicket: 35,
   preSharedKey: 41,
   supportedVersions: 43,
@@ -150,6 +162,9 @@ function parseBody(body: Buffer): ClientHello | null {
     sessionIdLength: sessionId.length,
     ticket: ticket === undefined ? 'absent' : ticket.length === 0 ? 'empty' : 'present',
     offersPreSharedKey: extensions.has(EXTENSION.preSharedKey),
+    wantsOcspResponse: extensions.has(EXTENSION.statusRequest),
+    signatureSchemes: signatureSchemes(extensions.get(EXTENSION.signatureAlgorithms)),
+    extendedMasterSecret: extensions.has(EXTENSION.extendedMasterSecret),
   };
 }
 
@@ -188,13 +203,26 @@ function alpnProtocols(extension: Buffer | undefined): string[] {
   return protocols;
 }
 
+function signatureSchemes(extension: Buffer | undefined): number[] {
+  if (extension === undefined) return [];
+  const list = new Cursor(new Cursor(extension).vector(2));
+  const schemes: number[] = [];
+  while (!list.done && schemes.length < MAX_SCHEMES) {
+    const scheme = list.number(2);
+    if (list.valid) schemes.push(scheme);
+  }
+  return schemes;
+}
+
 /** Whether the client offered to resume a session. In TLS 1.3 a session id alone means middlebox compatibility. */
 export function offersSession(hello: ClientHello): boolean {
   if (hello.offersPreSharedKey || hello.ticket === 'present') return true;
   return hello.highestVersion < TLS_1_3 && hello.sessionIdLength > 0;
 }
 
+const ALERTS = { handshake_failure: 40, access_denied: 49, unrecognized_name: 112 } as const;
+
 /** Fatal alert record (RFC 8446, section 6), as sent before any keys exist. */
-export function fatalAlert(description: 'unrecognized_name' | 'access_denied'): Buffer {
-  return Buffer.from([21, 3, 1, 0, 2, 2, description === 'unrecognized_name' ? 112 : 49]);
+export function fatalAlert(description: keyof typeof ALERTS): Buffer {
+  return Buffer.from([21, 3, 1, 0, 2, 2, ALERTS[description]]);
 }

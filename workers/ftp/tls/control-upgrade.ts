@@ -1,7 +1,8 @@
 /** From a clear control connection to a protected one: AUTH and implicit FTPS share everything but their log lines. */
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { newSessionBinding } from '../../../crypto/tls-context.ts';
+import type { NegotiatedTls } from '../../../crypto/negotiated-tls.ts';
+import { cipherListInForce, newSessionBinding } from '../../../crypto/tls-context.ts';
 import type { EffectiveConfig } from '../../../src/config/effective-config.ts';
 import type { Settings } from '../../../src/config/server-config.ts';
 import type { FtpSession } from '../session-types.ts';
@@ -14,6 +15,8 @@ import { fatalAlert, type ClientHello } from './client-hello.ts';
 import { tlsServerSide, type TlsServerSide } from './context-cache.ts';
 import type { ControlBridge } from './control-bridge.ts';
 import { allowsClearControl } from './required-policy.ts';
+import { handshakeExtras, type HandshakeExtras } from './handshake-extras.ts';
+import { refuseByProfile, reportNegotiation } from './profile-gate.ts';
 import { acceptTls, type HandshakeChoice } from './server-handshake.ts';
 import { contextKind, ControlSessions, expectedVersion } from './session-reuse.ts';
 import { failureLines } from './tls-log-lines.ts';
@@ -29,6 +32,7 @@ export interface SecuredControl {
   readonly binding: string;
   readonly sessions: ControlSessions;
   readonly version: number;
+  readonly negotiated: NegotiatedTls;
   /** performance.now() when the handshake was done. */
   readonly securedAt: number;
   readonly serverName: string | null;
@@ -39,7 +43,12 @@ export interface SecuredControl {
 
 export type UpgradeResult =
   | { readonly ok: true; readonly control: SecuredControl; readonly lines: readonly string[] }
-  | { readonly ok: false; readonly lines: readonly string[] };
+  | {
+      readonly ok: false;
+      readonly lines: readonly string[];
+      /** The negotiation lay outside the crypto profile: for the server log, too. */
+      readonly violation?: string;
+    };
 
 export const HANDSHAKE_FAILED = '421 TLS handshake failed\r\n';
 
@@ -66,6 +75,7 @@ export async function upgradeControl(session: FtpSession, socket: Socket): Promi
   const sessions = new ControlSessions();
   const notes: string[] = [];
   let target: Target | null = null;
+  let extras: HandshakeExtras | null = null;
   const result = await acceptTls({
     socket,
     timeoutSeconds: session.settings.tlsTimeoutHandshake,
@@ -74,7 +84,10 @@ export async function upgradeControl(session: FtpSession, socket: Socket): Promi
       const chosen = chooseTarget(session, hello, notes);
       if ('refusal' in chosen) return chosen.refusal;
       target = chosen;
-      return acceptChoice(chosen, hello, binding, sessions);
+      const refusal = refuseByProfile(hello, chosen.side.versions);
+      if (refusal !== null) return refusal;
+      extras = handshakeExtras(chosen.side, hello, true);
+      return acceptChoice(chosen, hello, binding, sessions, extras);
     },
   });
   // Set by `choose`, which TypeScript does not follow.
@@ -83,11 +96,18 @@ export async function upgradeControl(session: FtpSession, socket: Socket): Promi
   if (result.kind === 'failed' || chosen === null) {
     const failure = result.kind === 'failed' ? result.failure : ({ kind: 'closed' } as const);
     const situation = {
-      cipherSuite: settings.tlsCipherSuite,
+      cipherSuite: cipherListInForce(settings.tlsCipherSuite),
       offeredVersion: result.hello?.highestVersion ?? null,
       enabledVersions: chosen?.side.versions ?? settings.tlsProtocol,
     };
     return { ok: false, lines: [...notes, ...failureLines(failure, situation)] };
+  }
+  const negotiation = reportNegotiation(result.stream, 'control');
+  notes.push(negotiation.line);
+  if (negotiation.violation !== null) {
+    result.stream.destroy();
+    const { violation } = negotiation;
+    return { ok: false, lines: [...notes, violation], violation };
   }
   const { facts } = session.context;
   const peer = { address: facts.remoteAddress, hostName: facts.remoteName };
@@ -96,6 +116,8 @@ export async function upgradeControl(session: FtpSession, socket: Socket): Promi
     await sayAndDestroy(result.stream);
     return { ok: false, lines: [...notes, ...certificate.lines] };
   }
+  const identity = identityOf(extras, result.stream);
+  if (identity !== null) notes.push(`client authenticated with pre-shared key '${identity}'`);
   return {
     ok: true,
     lines: [...notes, ...(certificate.kind === 'verified' ? certificate.lines : [])],
@@ -105,6 +127,7 @@ export async function upgradeControl(session: FtpSession, socket: Socket): Promi
       side: chosen.side,
       binding,
       sessions,
+      negotiated: negotiation.negotiated,
       version: VERSION_NUMBERS.get(result.stream.getProtocol() ?? '') ?? 0,
       securedAt: performance.now(),
       serverName: chosen.serverName,
@@ -114,11 +137,22 @@ export async function upgradeControl(session: FtpSession, socket: Socket): Promi
   };
 }
 
+/** Identity of the pre-shared key a handshake used; null: it used a certificate of ours. */
+function identityOf(extras: HandshakeExtras | null, stream: TLSSocket): string | null {
+  const identity = extras?.preSharedKey?.identity ?? null;
+  // A client may name an identity and still end up with our certificate. In TLS 1.3 a pre-shared key counts as a resumed
+  // session (no other can be resumed here), in TLS 1.2 the cipher's name tells.
+  const isUsed =
+    stream.getProtocol() === 'TLSv1.3' ? stream.isSessionReused() : stream.getCipher().name.includes('PSK');
+  return isUsed ? identity : null;
+}
+
 function acceptChoice(
   target: Target,
   hello: ClientHello | null,
   binding: string,
   sessions: ControlSessions,
+  extras: HandshakeExtras,
 ): HandshakeChoice {
   const { settings } = target.config;
   const version = hello === null ? null : expectedVersion(hello, target.side.versions);
@@ -135,6 +169,7 @@ function acceptChoice(
     // Given any list, Node refuses a client without a common protocol; other offers are to be ignored.
     alpnProtocols: settings.tlsNextProtocol && offersFtp ? ['ftp'] : [],
     sessions: needsIds ? sessions.recorder() : null,
+    extras,
     bridged: mayBeCleared(settings),
   };
 }
@@ -168,7 +203,12 @@ function chooseTarget(
   const side = tlsServerSide(config.server, targetConfig.settings);
   notes.push(...side.notes);
   if (!side.ok) return refuse('unable to accept TLS connection: no usable certificate', 'access_denied');
-  return { config: targetConfig, switched: moves, serverName, side: side.side };
+  return { config: targetConfig, switched: moves, serverName, side: sideFor(side.side, hello) };
+}
+
+/** No session can be resumed on a control connection, so who offers a key means one of TLSPreSharedKey. */
+function sideFor(side: TlsServerSide, hello: ClientHello | null): TlsServerSide {
+  return (hello?.offersPreSharedKey === true ? side.keyed : null) ?? side;
 }
 
 function refuse(

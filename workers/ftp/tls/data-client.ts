@@ -3,6 +3,7 @@ import { reverse } from 'node:dns/promises';
 import type { Socket } from 'node:net';
 import type { X509Certificate } from 'node:crypto';
 import { connect, createSecureContext, type SecureContext, type TLSSocket } from 'node:tls';
+import { cipherListInForce, clientContextOptions } from '../../../crypto/tls-context.ts';
 import type { Settings } from '../../../src/config/server-config.ts';
 import type { TlsServerSide } from './context-cache.ts';
 import { classifyError, failureLines } from './tls-log-lines.ts';
@@ -59,7 +60,7 @@ function handshake(socket: Socket, settings: Settings, side: TlsServerSide): Pro
       resolve(result);
     };
     const situation = {
-      cipherSuite: settings.tlsCipherSuite,
+      cipherSuite: cipherListInForce(settings.tlsCipherSuite),
       offeredVersion: null,
       enabledVersions: side.versions,
     };
@@ -84,13 +85,8 @@ function handshake(socket: Socket, settings: Settings, side: TlsServerSide): Pro
 function clientContext(side: TlsServerSide): SecureContext {
   const known = clientContexts.get(side);
   if (known !== undefined) return known;
-  const [lowest] = side.versions;
-  const highest = side.versions.at(-1);
-  const context = createSecureContext({
-    ca: side.clientAnchors().map((anchor) => anchor.toString()),
-    ...(lowest === undefined ? {} : { minVersion: lowest }),
-    ...(highest === undefined ? {} : { maxVersion: highest }),
-  });
+  const anchors = side.clientAnchors().map((anchor) => anchor.toString());
+  const context = createSecureContext(clientContextOptions(side.versions, anchors));
   clientContexts.set(side, context);
   return context;
 }

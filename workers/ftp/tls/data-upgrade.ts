@@ -1,13 +1,16 @@
 /** TLS on a data connection: handshake, session reuse, certificate, log lines (ftps-directives, sections 3 and 5.1). */
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { cipherListInForce } from '../../../crypto/tls-context.ts';
 import type { Settings, TlsOption } from '../../../src/config/server-config.ts';
 import { DataTlsError } from '../session-types.ts';
 import { certificateRequest } from './client-certificate.ts';
 import { offersSession, TLS_1_3 } from './client-hello.ts';
 import type { SecuredControl } from './control-upgrade.ts';
 import { connectTls } from './data-client.ts';
+import { refuseByProfile, reportNegotiation, type NegotiationReport } from './profile-gate.ts';
 import { refuseClientRenegotiation, renegotiateByVolume } from './renegotiation.ts';
+import { handshakeExtras } from './handshake-extras.ts';
 import { acceptTls } from './server-handshake.ts';
 import { contextKind, reuseIsWaived, sessionAge } from './session-reuse.ts';
 import {
@@ -27,6 +30,8 @@ export interface DataRequest {
   readonly settings: Settings;
   /** TLSOptions in force, those found after login included. */
   readonly options: ReadonlySet<TlsOption>;
+  /** Told of what each handshake settled on, and of what lay outside the crypto profile. */
+  readonly negotiated: (report: NegotiationReport) => void;
   readonly log: (text: string) => void;
 }
 
@@ -38,6 +43,12 @@ const SITE_TO_SITE: ReadonlySet<string> = new Set(['RETR', 'STOR', 'APPE', 'STOU
 export async function secureDataConnection(request: DataRequest): Promise<TLSSocket> {
   const asClient = request.clientMethod && SITE_TO_SITE.has(request.verb);
   const stream = asClient ? await actAsClient(request) : await actAsServer(request);
+  const negotiation = reportNegotiation(stream, 'data');
+  request.negotiated(negotiation);
+  if (negotiation.violation !== null) {
+    stream.destroy();
+    throw fail(request, [negotiation.violation, DATA_FAILED_LINE]);
+  }
   if (
     request.options.has('AllowClientRenegotiations') ||
     (request.settings.tlsRenegotiate?.dataKilobytes ?? 0) > 0
@@ -57,30 +68,33 @@ async function actAsClient(request: DataRequest): Promise<TLSSocket> {
 
 async function actAsServer(request: DataRequest): Promise<TLSSocket> {
   const { control, settings } = request;
+  const isWaived = reuseIsWaived(settings.tlsSessionCache, request.options, request.controlCleared);
   const kind = contextKind(
     control.version,
     settings.tlsSessionTickets,
     UPLOADS.has(request.verb) ? 'upload' : 'download',
-    !reuseIsWaived(settings.tlsSessionCache, request.options, request.controlCleared),
+    !isWaived,
   );
   const wanted = certificateRequest(settings);
   const result = await acceptTls({
     socket: request.socket,
     timeoutSeconds: settings.tlsTimeoutHandshake,
     lastWords: null,
-    choose: () => ({
-      kind: 'accept',
-      secureContext: control.side.contexts.bound(kind, control.binding),
-      requestCertificate: wanted.request,
-      requireCertificate: wanted.require,
-      alpnProtocols: [],
-      sessions: control.version < TLS_1_3 ? control.sessions.reader() : null,
-      bridged: false,
-    }),
+    choose: (hello) =>
+      refuseByProfile(hello, control.side.versions) ?? {
+        kind: 'accept',
+        secureContext: control.side.contexts.bound(kind, control.binding),
+        requestCertificate: wanted.request,
+        requireCertificate: wanted.require,
+        alpnProtocols: [],
+        sessions: control.version < TLS_1_3 ? control.sessions.reader() : null,
+        extras: handshakeExtras(control.side, hello, isWaived),
+        bridged: false,
+      },
   });
   if (result.kind === 'failed') {
     const situation = {
-      cipherSuite: settings.tlsCipherSuite,
+      cipherSuite: cipherListInForce(settings.tlsCipherSuite),
       offeredVersion: result.hello?.highestVersion ?? null,
       enabledVersions: control.side.versions,
     };

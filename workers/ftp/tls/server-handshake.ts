@@ -6,6 +6,7 @@ import type { Server, Socket } from 'node:net';
 import { TLSSocket, type SecureContext, type TLSSocketOptions } from 'node:tls';
 import type { ClientHello } from './client-hello.ts';
 import { ControlBridge } from './control-bridge.ts';
+import { extraTlsOptions, type HandshakeExtras } from './handshake-extras.ts';
 import { peekClientHello } from './hello-peek.ts';
 import { classifyError, type HandshakeFailure } from './tls-log-lines.ts';
 
@@ -19,6 +20,7 @@ export type HandshakeChoice =
       readonly alpnProtocols: readonly string[];
       /** Session-id resumption (session-reuse.ts). */
       readonly sessions: Server | null;
+      readonly extras: HandshakeExtras;
       /** TLS over a bridge, so that CCC can end it and keep the socket. */
       readonly bridged: boolean;
     }
@@ -173,6 +175,6 @@ function tlsOptions(choice: HandshakeChoice & { kind: 'accept' }): TLSSocketOpti
     requestCert: choice.requestCertificate,
     rejectUnauthorized: choice.requireCertificate,
     ...(choice.alpnProtocols.length === 0 ? {} : { ALPNProtocols: [...choice.alpnProtocols] }),
-    ...(choice.sessions === null ? {} : { server: choice.sessions }),
+    ...extraTlsOptions(choice.extras, choice.secureContext, choice.sessions),
   };
 }

@@ -2,13 +2,15 @@
 import type { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { oneLineName } from '../../../crypto/certificate-chain.ts';
+import type { NegotiatedTls } from '../../../crypto/negotiated-tls.ts';
+import { tlsSessionFields } from '../../../crypto/tls-session-fields.ts';
 import type { Settings } from '../../../src/config/server-config.ts';
 import type { MutableSessionFacts } from '../../session/session-context.ts';
 import type { VerifiedCertificate } from './client-certificate.ts';
-import { negotiated } from './tls-log-lines.ts';
 
 export interface TlsEnvironment {
   readonly stream: TLSSocket;
+  readonly negotiated: NegotiatedTls;
   readonly serverName: string | null;
   readonly client: VerifiedCertificate | null;
   readonly settings: Settings;
@@ -19,12 +21,14 @@ const EXPORT_BITS = 56;
 
 /** Writes notes and variables; returns lines for the TLSLog. */
 export function recordEnvironment(facts: MutableSessionFacts, tls: TlsEnvironment): string[] {
-  const { cipher, bits, protocol } = negotiated(tls.stream);
+  const { cipher, bits, protocol, group, signature } = tls.negotiated;
   const library = `OpenSSL ${process.versions.openssl ?? 'unknown'}`;
   const notes: readonly (readonly [string, string | null])[] = [
     ['FTPS', '1'],
     ['TLS_PROTOCOL', protocol],
     ['TLS_CIPHER', cipher],
+    ['TLS_GROUP', group],
+    ['TLS_SIGNATURE', signature],
     ['TLS_LIBRARY_VERSION', library],
     ['TLS_SERVER_NAME', tls.serverName],
     ['TLS_CLIENT_S_DN_CN', tls.client?.names.commonName ?? null],
@@ -40,7 +44,7 @@ export function recordEnvironment(facts: MutableSessionFacts, tls: TlsEnvironmen
   set('TLS_CIPHER_KEYSIZE_USED', String(bits));
   set('TLS_CIPHER_KEYSIZE_POSSIBLE', String(bits));
   set('TLS_CIPHER_EXPORT', bits < EXPORT_BITS ? 'true' : 'false');
-  set('TLS_SESSION_ID', sessionId(tls.stream));
+  set('TLS_SESSION_ID', tlsSessionFields(tls.stream)?.sessionId);
   set('TLS_LIBRARY_VERSION', library);
   set('TLS_SERVER_NAME', tls.serverName);
   const exportsData = tls.settings.tlsOptions.includes('ExportCertData');
@@ -54,35 +58,6 @@ export function recordEnvironment(facts: MutableSessionFacts, tls: TlsEnvironmen
       set(`TLS_CLIENT_CERT_CHAIN${index + 1}`, certificate.toString());
   }
   return [];
-}
-
-/**
- * Session id out of the ASN.1 form of the session (SSL_SESSION):
- *   SEQUENCE { version INTEGER, ssl_version INTEGER, cipher OCTET STRING, session_id OCTET STRING, ... }
- */
-function sessionId(stream: TLSSocket): string | null {
-  const session = stream.getSession();
-  if (session === undefined) return null;
-  let at = headerEnd(session, 0);
-  for (let element = 0; element < 3 && at !== null; element += 1) at = elementEnd(session, at);
-  const start = at === null ? null : headerEnd(session, at);
-  const end = at === null ? null : elementEnd(session, at);
-  if (start === null || end === null) return null;
-  return session.subarray(start, end).toString('hex').toUpperCase();
-}
-
-function headerEnd(der: Buffer, at: number): number | null {
-  const length = der[at + 1];
-  if (length === undefined) return null;
-  return at + 2 + (length > 0x80 ? length - 0x80 : 0);
-}
-
-function elementEnd(der: Buffer, at: number): number | null {
-  const start = headerEnd(der, at);
-  const first = der[at + 1];
-  if (start === null || first === undefined || start > der.length) return null;
-  const length = first > 0x80 ? der.readUIntBE(at + 2, Math.min(first - 0x80, 4)) : first;
-  return start + length > der.length ? null : start + length;
 }
 
 type Setter = (name: string, value: string | null | undefined) => void;

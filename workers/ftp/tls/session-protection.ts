@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { negotiationLine } from '../../../crypto/negotiated-tls.ts';
 import { NO_CERTIFICATE_LINE } from '../../../crypto/tls-check.ts';
 import type { Settings } from '../../../src/config/server-config.ts';
 import type { VirtualPath } from '../../vfs/types.ts';
@@ -13,11 +14,12 @@ import { TLS_1_3 } from './client-hello.ts';
 import { tlsServerSide } from './context-cache.ts';
 import { upgradeControl, type SecuredControl } from './control-upgrade.ts';
 import { secureDataConnection } from './data-upgrade.ts';
+import type { NegotiationReport } from './profile-gate.ts';
 import { refuseClientRenegotiation, renegotiateByTime } from './renegotiation.ts';
 import { allowsClearControl, allowsClearData, allowsPrivateData } from './required-policy.ts';
 import { recordEnvironment } from './session-environment.ts';
 import { SessionPolicy } from './session-policy.ts';
-import { controlAcceptedLine, DATA_FAILED_LINE, dataAcceptedLine, negotiated } from './tls-log-lines.ts';
+import { controlAcceptedLine, DATA_FAILED_LINE, dataAcceptedLine } from './tls-log-lines.ts';
 
 type ControlState =
   | { readonly kind: 'clear' }
@@ -55,7 +57,7 @@ class TlsProtection implements SessionProtection {
   #control: ControlState = { kind: 'clear' };
   #dataLevel: 'clear' | 'private' = 'clear';
   #clientMethod = false;
-  #dataLogged = false;
+  #dataLine: string | null = null;
   #stopRenegotiation: (() => void) | null = null;
   readonly #policy: SessionPolicy;
 
@@ -161,6 +163,7 @@ class TlsProtection implements SessionProtection {
     const result = await upgradeControl(session, session.control.socket);
     for (const line of result.lines) this.#log(line);
     if (!result.ok) {
+      if (result.violation !== undefined) session.context.log.system('notice', result.violation);
       this.#log(failureLine);
       session.end('protocol-error', 'TLS handshake failed');
       return false;
@@ -171,12 +174,19 @@ class TlsProtection implements SessionProtection {
     if (session.login.kind === 'user-given') session.setLogin({ kind: 'new' });
     if (control.config !== null) session.useConfig(control.config);
     this.#watchRenegotiation(control);
-    this.#log(controlAcceptedLine(negotiated(control.stream)));
+    this.#log(controlAcceptedLine(control.negotiated));
+    session.context.log.system('info', negotiationLine(control.negotiated, 'control'));
     const { facts } = session.context;
     facts.protocol = 'ftps';
     const { stream, serverName, client } = control;
-    for (const line of recordEnvironment(facts, { stream, serverName, client, settings: this.#settings }))
-      this.#log(line);
+    const environment = {
+      stream,
+      negotiated: control.negotiated,
+      serverName,
+      client,
+      settings: this.#settings,
+    };
+    for (const line of recordEnvironment(facts, environment)) this.#log(line);
     session.control.attach(control.stream);
     return true;
   }
@@ -301,11 +311,21 @@ class TlsProtection implements SessionProtection {
       clientMethod: this.#clientMethod,
       settings: this.#settings,
       options: this.#policy.options,
+      negotiated: (report) => this.#dataNegotiated(report),
       log: (text) => this.#log(text),
     });
-    if (!this.#dataLogged) this.#log(dataAcceptedLine(negotiated(stream)));
-    this.#dataLogged = true;
     return stream;
+  }
+
+  /** The first data connection is described, and later ones that settled on something else. */
+  #dataNegotiated(report: NegotiationReport): void {
+    const { log } = this.#session.context;
+    if (report.violation !== null) log.system('notice', report.violation);
+    if (report.line === this.#dataLine) return;
+    log.tls(report.line);
+    log.system('info', report.line);
+    if (this.#dataLine === null && report.violation === null) log.tls(dataAcceptedLine(report.negotiated));
+    this.#dataLine = report.line;
   }
 
   vouchesFor(user: string, home: string | null): boolean {

@@ -1,5 +1,5 @@
 /** Lines of the TLSLog in mod_tls's wording (ftps-directives, sections 3, 5 and 8). Pure. */
-import type { TLSSocket } from 'node:tls';
+import type { NegotiatedTls } from '../../../crypto/negotiated-tls.ts';
 
 /** Why a handshake did not come about. */
 export type HandshakeFailure =
@@ -96,32 +96,6 @@ function systemText(code: string | undefined): string {
     default:
       return 'Unknown error';
   }
-}
-
-/** Protocol, cipher and effective key bits of an established connection. */
-export interface NegotiatedTls {
-  readonly protocol: string;
-  readonly cipher: string;
-  readonly bits: number;
-  readonly resumed: boolean;
-}
-
-export function negotiated(stream: TLSSocket): NegotiatedTls {
-  const cipher = stream.getCipher().name;
-  return {
-    protocol: stream.getProtocol() ?? 'unknown',
-    cipher,
-    bits: cipherBits(cipher),
-    resumed: stream.isSessionReused(),
-  };
-}
-
-/** Key length of an OpenSSL cipher name; Node does not tell it. */
-export function cipherBits(cipher: string): number {
-  if (/CHACHA20|AES_?256|CAMELLIA_?256|ARIA_?256/.test(cipher)) return 256;
-  if (/3DES|DES-CBC3/.test(cipher)) return 112;
-  if (/AES_?128|CAMELLIA_?128|ARIA_?128|SEED|IDEA|RC4/.test(cipher)) return 128;
-  return 0;
 }
 
 export function controlAcceptedLine(tls: NegotiatedTls): string {

@@ -1,4 +1,4 @@
-/** SocketOptions keepalive, for control and data connections alike. */
+/** SocketOptions keepalive, for every connection of a session. */
 import type { Socket } from 'node:net';
 import type { Settings } from '../../src/config/server-config.ts';
 

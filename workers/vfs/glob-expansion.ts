@@ -1,14 +1,18 @@
-/** Wildcards in LIST and NLST arguments, matched against the file system with bounded work. */
-import { FsError } from '../vfs/fs-error.ts';
-import type { DirectoryEntry, VirtualPath } from '../vfs/types.ts';
-import type { FtpSession } from './session-types.ts';
-import { compileGlob, expandBraces, isPattern, matchGlob } from './wire/glob.ts';
+/** Wildcards in names that clients give (LIST, NLST, scp -f), matched against the file system with bounded work. */
+import { FsError } from './fs-error.ts';
+import type { DirectoryEntry, VirtualFileSystem, VirtualPath } from './types.ts';
+import { compileGlob, expandBraces, isPattern, matchGlob } from './glob.ts';
 
 /** Entries looked at by one expansion, whatever the pattern. */
 const MAX_EXAMINED = 200_000;
 const MAX_MATCHES = 100_000;
 const MAX_SEGMENTS = 8;
 const BATCH = 256;
+
+/** Whose file system is searched. */
+export interface GlobbingSession {
+  readonly vfs: VirtualFileSystem;
+}
 
 export interface GlobMatch {
   /** As the client's pattern would name it: `pub/a.txt` for `pub/*.txt`. */
@@ -19,7 +23,7 @@ export interface GlobMatch {
 
 /** Matches in name order; yields after each batch of entries so that the caller can take a break. */
 export function* expandGlob(
-  session: FtpSession,
+  session: GlobbingSession,
   pattern: string,
   command: string,
   dotFiles: boolean,
@@ -36,7 +40,7 @@ export function* expandGlob(
 }
 
 interface Walk {
-  readonly session: FtpSession;
+  readonly session: GlobbingSession;
   readonly command: string;
   readonly dotFiles: boolean;
   readonly budget: { examined: number };
@@ -78,7 +82,11 @@ function* walk(
 }
 
 /** A pattern's directory that is missing, forbidden or no directory has no matches: that is no error of its own. */
-function* batches(session: FtpSession, path: string, command: string): Generator<DirectoryEntry[], void> {
+function* batches(
+  session: GlobbingSession,
+  path: string,
+  command: string,
+): Generator<DirectoryEntry[], void> {
   const cursor = attempt(() => session.vfs.openDirectory(session.vfs.resolve(path), command));
   if (cursor === null) return;
   try {
@@ -91,7 +99,7 @@ function* batches(session: FtpSession, path: string, command: string): Generator
   }
 }
 
-function single(session: FtpSession, shown: string, command: string): GlobMatch | null {
+function single(session: GlobbingSession, shown: string, command: string): GlobMatch | null {
   return attempt(() => {
     const path = session.vfs.resolve(shown);
     return { shown, path, entry: session.vfs.entry(path, command) };

@@ -1,15 +1,23 @@
 /** The file system of a login: CreateHome, DefaultRoot, start directory (core reference, sections 3 and 16). */
 import type { Account } from '../../src/actor/messages.ts';
+import type { EffectiveConfig } from '../../src/config/effective-config.ts';
 import { matchesGroups } from '../../src/config/name-expression.ts';
-import type { AnonymousSection, RootedDirectory } from '../../src/config/server-config.ts';
+import type { AnonymousSection, RootedDirectory, Settings } from '../../src/config/server-config.ts';
+import type { SessionContext } from '../session/session-context.ts';
 import { createHome } from '../vfs/create-home.ts';
+import { textForFsError } from '../vfs/fs-error-text.ts';
 import { FsError } from '../vfs/fs-error.ts';
 import { createOwnerNames } from '../vfs/owner-names.ts';
 import type { VirtualFileSystem } from '../vfs/types.ts';
 import { createVirtualFileSystem } from '../vfs/virtual-file-system.ts';
 import { belowRoot } from '../vfs/virtual-path.ts';
-import { textForFsError } from './reply-for-error.ts';
-import type { FtpSession } from './session-types.ts';
+
+/** The session on its way in; its configuration is narrowed to the user already. */
+export interface EnteringSession {
+  readonly context: SessionContext;
+  readonly config: EffectiveConfig;
+  readonly settings: Settings;
+}
 
 export interface EnteredFiles {
   readonly vfs: VirtualFileSystem;
@@ -24,7 +32,7 @@ interface Root {
 
 /** Opens the session's files with its configuration already narrowed to the user; null when that failed (logged). */
 export function enterFiles(
-  session: FtpSession,
+  session: EnteringSession,
   account: Account,
   section: AnonymousSection | null,
 ): EnteredFiles | null {
@@ -40,7 +48,7 @@ export function enterFiles(
   return { vfs };
 }
 
-function makeHome(session: FtpSession, account: Account, home: string): boolean {
+function makeHome(session: EnteringSession, account: Account, home: string): boolean {
   const { settings, config, context } = session;
   if (!settings.createHome.enabled) return true;
   try {
@@ -61,7 +69,7 @@ function makeHome(session: FtpSession, account: Account, home: string): boolean 
   return true;
 }
 
-function rootFor(session: FtpSession, home: string): Root {
+function rootFor(session: EnteringSession, home: string): Root {
   const chosen = firstFor(session, session.settings.defaultRoot);
   return chosen === null
     ? { configured: '/', path: '/' }
@@ -69,14 +77,14 @@ function rootFor(session: FtpSession, home: string): Root {
 }
 
 /** The first line whose group expression fits the user. */
-function firstFor(session: FtpSession, lines: readonly RootedDirectory[]): string | null {
+function firstFor(session: EnteringSession, lines: readonly RootedDirectory[]): string | null {
   const { principal } = session.config;
   const line = lines.find(({ groups }) => groups === undefined || matchesGroups(groups, principal));
   return line?.path ?? null;
 }
 
 function openFiles(
-  session: FtpSession,
+  session: EnteringSession,
   account: Account,
   home: string,
   root: Root,
@@ -105,7 +113,7 @@ function openFiles(
 }
 
 /** DefaultChdir, else the home; inside a root the last resort is `/`. In <Anonymous> only the section's own counts. */
-function enterStartDirectory(session: FtpSession, vfs: VirtualFileSystem, home: string): boolean {
+function enterStartDirectory(session: EnteringSession, vfs: VirtualFileSystem, home: string): boolean {
   const { anonymous } = session.config;
   const lines = anonymous === null ? session.settings.defaultChdir : (anonymous.settings.defaultChdir ?? []);
   const chosen = firstFor(session, lines);

@@ -1,0 +1,95 @@
+/** CHANNEL_REQUEST (RFC 4254, section 6): what a client may ask of a session channel. */
+import type { ChannelServices } from '../ssh-channel.ts';
+import type { SshSession } from '../ssh-types.ts';
+import {
+  encodeChannelFailure,
+  encodeChannelSuccess,
+  parseChannelRequest,
+  parseCommand,
+  parseEnvironment,
+  type ChannelRequest,
+} from '../wire/connection-messages.ts';
+import { acceptsVariable } from './accepted-environment.ts';
+import type { Channel } from './channel.ts';
+
+export interface RequestContext {
+  channel(id: number): Channel | null;
+  readonly services: ChannelServices;
+  readonly session: SshSession;
+  send(answer: Buffer): void;
+}
+
+/** `env` requests of one channel; OpenSSH sends what its configuration names, a dozen at most. */
+const MAX_VARIABLES = 128;
+
+type Answer = (channel: Channel, request: ChannelRequest, context: RequestContext) => boolean;
+
+const unsupported =
+  (name: string): Answer =>
+  (_channel, _request, { session }) => {
+    session.sftpLog(`unsupported '${name}' channel requested, ignoring`);
+    return false;
+  };
+
+const ANSWERS: ReadonlyMap<string, Answer> = new Map<string, Answer>([
+  ['env', setVariable],
+  ['subsystem', startSubsystem],
+  ['exec', startCommand],
+  ['pty-req', unsupported('pty-req')],
+  ['shell', unsupported('shell')],
+  ['x11-req', unsupported('x11-req')],
+  ['auth-agent-req@openssh.com', unsupported('auth-agent-req@openssh.com')],
+  [
+    'eow@openssh.com',
+    (channel) => {
+      channel.stopSending();
+      return true;
+    },
+  ],
+]);
+
+/** Answers one request, where it wants an answer. Throws ByteError for what does not parse. */
+export function answerChannelRequest(payload: Buffer, context: RequestContext): void {
+  const request = parseChannelRequest(payload);
+  const channel = context.channel(request.id);
+  // Late requests for a channel that is being closed have nobody to answer them.
+  if (channel === null || channel.closing) return;
+  const granted = ANSWERS.get(request.type)?.(channel, request, context) ?? false;
+  if (!request.wantReply) return;
+  context.send(granted ? encodeChannelSuccess(channel.peerId) : encodeChannelFailure(channel.peerId));
+}
+
+function setVariable(channel: Channel, { data }: ChannelRequest, { session }: RequestContext): boolean {
+  const { name, value } = parseEnvironment(data);
+  channel.environmentRequests += 1;
+  const isAccepted =
+    channel.environmentRequests <= MAX_VARIABLES && acceptsVariable(session.settings.sftpAcceptEnv, name);
+  if (!isAccepted) {
+    session.sftpLog(`environment variable '${name}' prohibited by policy`);
+    return false;
+  }
+  session.sftpLog(`'env' channel request: '${name}' = '${value}'`);
+  channel.environment.set(name, value);
+  session.context.facts.environment.set(name, value);
+  return true;
+}
+
+function startSubsystem(channel: Channel, { data }: ChannelRequest, context: RequestContext): boolean {
+  const name = parseCommand(data);
+  context.session.sftpLog(`'subsystem' channel request for '${name}' subsystem`);
+  if (channel.handler !== null) return false;
+  if (name !== 'sftp') {
+    context.session.sftpLog(`subsystem '${name}' unsupported`);
+    return false;
+  }
+  channel.handler = context.services.openSftp(channel);
+  return channel.handler !== null;
+}
+
+function startCommand(channel: Channel, { data }: ChannelRequest, context: RequestContext): boolean {
+  const command = parseCommand(data);
+  context.session.sftpLog(`'exec' channel request: command = '${command}'`);
+  if (channel.handler !== null) return false;
+  channel.handler = context.services.exec(channel, command);
+  return channel.handler !== null;
+}

@@ -1,0 +1,32 @@
+/**
+ * Key exchanges of strangers, a few at a time per worker: a flood of expensive ones (CVE-2002-20001) must neither fill
+ * the thread pool nor the event loop of those who have logged in.
+ */
+import { availableParallelism } from 'node:os';
+
+const CONCURRENT = Math.max(2, availableParallelism());
+/** More than this many waiting is a flood; the newest is turned away. */
+const MAX_WAITING = 512;
+
+export class TooManyJobs extends Error {}
+
+let running = 0;
+const waiting: (() => void)[] = [];
+
+/** Runs `job` when its turn comes. Rejects with TooManyJobs where too many wait already. */
+export async function runKeyExchangeJob<T>(job: () => Promise<T>): Promise<T> {
+  if (running >= CONCURRENT) {
+    if (waiting.length >= MAX_WAITING) throw new TooManyJobs('too many key exchanges');
+    // Whoever ends its job hands its place on.
+    await new Promise<void>((resolve) => waiting.push(resolve));
+  } else {
+    running += 1;
+  }
+  try {
+    return await job();
+  } finally {
+    const next = waiting.shift();
+    if (next === undefined) running -= 1;
+    else next();
+  }
+}
