@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname -- "$0")/../.."
 mkdir -p .cache/peers/deb .cache/peers/root
 cd .cache/peers/deb
-apt-get download proftpd-core proftpd-mod-crypto vsftpd pure-ftpd pure-ftpd-common \
+apt-get download proftpd-core proftpd-mod-crypto vsftpd pure-ftpd pure-ftpd-common openssh-server openssh-sftp-server \
   libmemcached11 libmemcachedutil2 libhashkit2 libhiredis0.14 libpcre2-posix3 libsodium23 libwrap0 libcap2 libpam0g
 for package in *.deb; do dpkg -x "$package" ../root; done
 echo "peers unpacked into .cache/peers/root"

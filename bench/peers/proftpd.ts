@@ -1,56 +1,29 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startServer, type Peer } from './peer.ts';
+import type { Peer } from './peer.ts';
+import { proftpdDirectives, writePasswd } from './proftpd-directives.ts';
 import { findProgram, peerEnvironment, programVersion, unpackedPath } from './unpacked.ts';
 
 export const proftpd: Peer = {
   name: 'proftpd',
+  protocols: ['ftp', 'ssh'],
+  resumesTls: true,
   version: () => programVersion(findProgram('proftpd'), ['-v']),
-  start(fixture, port) {
-    const passwd = join(fixture.folder, 'proftpd.passwd');
-    writeFileSync(
-      passwd,
-      `${fixture.user}:${fixture.passwordHash}:${fixture.uid}:${fixture.gid}::${fixture.home}:/bin/sh\n`,
-      { mode: 0o600 },
-    );
-    const config = join(fixture.folder, 'proftpd.conf');
+  prepare({ fixture, variant, port }) {
+    const config = join(fixture.folder, `proftpd-${port}.conf`);
+    const name = join(fixture.folder, `proftpd-${port}`);
     writeFileSync(
       config,
-      `ServerType standalone
-ServerName bench
-DefaultAddress 127.0.0.1
-Port ${port}
-UseIPv6 off
-ModulePath ${unpackedPath('/usr/lib/proftpd')}
-LoadModule mod_tls.c
-MaxInstances none
-User nobody
-Group nogroup
-AuthOrder mod_auth_file.c
-AuthUserFile ${passwd}
-RequireValidShell off
-DefaultRoot ~
-AllowOverwrite on
-UseReverseDNS off
-TransferLog none
+      `ModulePath ${unpackedPath('/usr/lib/proftpd')}
+LoadModule ${variant.protocol === 'ftp' ? 'mod_tls.c' : 'mod_sftp.c'}
+${proftpdDirectives(fixture, variant, port, writePasswd(fixture, `proftpd-${port}`))}
 WtmpLog off
-SystemLog none
-ScoreboardFile ${join(fixture.folder, 'proftpd.scoreboard')}
-PidFile ${join(fixture.folder, 'proftpd.pid')}
+ScoreboardFile ${name}.scoreboard
+PidFile ${name}.pid
 DelayEngine off
-TimeoutIdle 3600
-TLSEngine on
-TLSECCertificateFile ${fixture.certificate}
-TLSECCertificateKeyFile ${fixture.key}
-TLSRequired off
 `,
+      { mode: 0o600 },
     );
-    const program = findProgram('proftpd')!;
-    return startServer(
-      { name: this.name, version: this.version()! },
-      [program, '-n', '-q', '-c', config],
-      port,
-      peerEnvironment(),
-    );
+    return { command: [findProgram('proftpd')!, '-n', '-q', '-c', config], environment: peerEnvironment() };
   },
 };

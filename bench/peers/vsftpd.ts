@@ -1,19 +1,24 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startServer, type Peer } from './peer.ts';
+import type { Peer } from './peer.ts';
 import { findProgram, peerEnvironment, programVersion } from './unpacked.ts';
 
-/** vsftpd only knows system accounts by PAM: the run's temporary account (see fixture.ts) and a PAM service of its own. */
+/** vsftpd only knows system accounts by PAM: the run's temporary account (see fixture/) and a PAM service of its own. */
 const PAM_SERVICE = 'lockgate-bench';
 
 export const vsftpd: Peer = {
   name: 'vsftpd',
+  protocols: ['ftp'],
+  resumesTls: true,
   version: () => programVersion(findProgram('vsftpd'), ['-v']),
-  async start(fixture, port) {
-    writeFileSync(`/etc/pam.d/${PAM_SERVICE}`, 'auth required pam_unix.so\naccount required pam_permit.so\n');
+  prepare({ fixture, variant, port, cleanup }) {
+    const service = `/etc/pam.d/${PAM_SERVICE}`;
+    cleanup.add(service, () => rmSync(service, { force: true }));
+    writeFileSync(service, 'auth required pam_unix.so\naccount required pam_permit.so\n');
     const empty = join(fixture.folder, 'vsftpd-empty');
     mkdirSync(empty, { recursive: true });
-    const config = join(fixture.folder, 'vsftpd.conf');
+    const { certificate, key } = fixture.certificates[variant.certificate];
+    const config = join(fixture.folder, `vsftpd-${port}.conf`);
     writeFileSync(
       config,
       `listen=YES
@@ -34,26 +39,13 @@ idle_session_timeout=3600
 ssl_enable=YES
 force_local_logins_ssl=NO
 force_local_data_ssl=NO
-rsa_cert_file=${fixture.certificate}
-rsa_private_key_file=${fixture.key}
+rsa_cert_file=${certificate}
+rsa_private_key_file=${key}
 require_ssl_reuse=YES
 ssl_ciphers=HIGH
 `,
       { mode: 0o600 },
     );
-    const program = findProgram('vsftpd')!;
-    const running = await startServer(
-      { name: this.name, version: this.version()! },
-      [program, config],
-      port,
-      peerEnvironment(),
-    );
-    return {
-      ...running,
-      stop: async () => {
-        await running.stop();
-        rmSync(`/etc/pam.d/${PAM_SERVICE}`, { force: true });
-      },
-    };
+    return { command: [findProgram('vsftpd')!, config], environment: peerEnvironment() };
   },
 };

@@ -1,0 +1,53 @@
+/** How much each part does, in a full run and with --quick. */
+
+export interface Sizes {
+  readonly quick: boolean;
+  /** Interleaved runs of every measure. */
+  readonly repeats: number;
+  /** Bytes of the large file of one stream; eight streams share as many. */
+  readonly bigBytes: number;
+  /** Files of SMALL_FILE_BYTES in one measure. */
+  readonly smallFiles: number;
+  /** Duration of measures that count what happens in a time. */
+  readonly seconds: number;
+  /** Idle sessions, cumulative. */
+  readonly idleSessions: readonly number[];
+  /** Entries of the listed directory. */
+  readonly listedEntries: number;
+  /** Streams of the measures with many of them, and ten times as many. */
+  readonly streams: number;
+  /** Bulk transfers in the background of the latency measures. */
+  readonly backgroundStreams: number;
+  /** Samples of each micro benchmark. */
+  readonly microSamples: number;
+}
+
+const FULL: Sizes = {
+  quick: false,
+  repeats: 5,
+  bigBytes: 2 ** 30,
+  smallFiles: 10_000,
+  seconds: 6,
+  idleSessions: [100, 1000, 10_000],
+  listedEntries: 100_000,
+  streams: 8,
+  backgroundStreams: 16,
+  microSamples: 30,
+};
+
+const QUICK: Sizes = {
+  quick: true,
+  repeats: 2,
+  bigBytes: 2 ** 26,
+  smallFiles: 200,
+  seconds: 1,
+  idleSessions: [20, 50],
+  listedEntries: 2000,
+  streams: 8,
+  backgroundStreams: 4,
+  microSamples: 8,
+};
+
+export function sizesFor(quick: boolean): Sizes {
+  return quick ? QUICK : FULL;
+}
