@@ -1,7 +1,7 @@
 /** What an auditor asks for, as data: module, versions, mode, probes, what is offered, and what lies outside the module. */
 import { headerVersion, libraryVersion } from './openssl-check.ts';
 import { fipsMode, loadedFipsModule, type FipsMode, type LoadedFipsModule } from './fips-module.ts';
-import { originOf } from './fips-module-config.ts';
+import { mappedModulePath, originOf } from './fips-module-config.ts';
 import { runFipsProbes, type ProbeReport } from './fips-probes.ts';
 import {
   VALIDATED_MODULES_AS_OF,
@@ -49,6 +49,8 @@ export interface AttestedTls {
   /** Of TLS 1.3. */
   readonly suites: readonly string[];
   readonly groups: readonly string[];
+  /** What a configuration may name besides (TLSCipherSuite, TLSECDHCurve). */
+  readonly byConfiguration: { readonly ciphers: readonly string[]; readonly groups: readonly string[] };
   readonly extendedMasterSecret: boolean;
 }
 
@@ -94,11 +96,17 @@ export function attest(file: AttestedFile | null, selfTest: Attestation['selfTes
 
 function offeredTls(): AttestedTls {
   const { tls } = activeProfile();
+  const ciphers = splitList(tls.ciphers);
+  const groups = splitList(tls.groups);
   return {
     protocols: tls.protocols,
-    ciphers: splitList(tls.ciphers),
+    ciphers,
     suites: tls.suites === null ? ['the library’s own'] : splitList(tls.suites),
-    groups: splitList(tls.groups),
+    groups,
+    byConfiguration: {
+      ciphers: (tls.allowedCiphers ?? []).filter((name) => !ciphers.includes(name)),
+      groups: [...new Set(tls.allowedGroups?.values())].filter((name) => !groups.includes(name)),
+    },
     extendedMasterSecret: tls.requiresExtendedMasterSecret,
   };
 }
@@ -128,9 +136,10 @@ export function isSound(attestation: Attestation): boolean {
 export function fipsLogLine(sessionWorkers: number, now: Date): string {
   const module = loadedFipsModule();
   if (module === null) return 'FIPS mode: no module is active';
+  const validation = validationOf(module, originOf(mappedModulePath() ?? ''), now);
   return (
     `FIPS mode (${fipsMode()}) with module '${module.name}' ${module.version}; probes passed in the main thread, ` +
-    `${sessionWorkers} session workers and the password worker; ${validationText(validationOf(module, '', now))}`
+    `${sessionWorkers} session workers and the password worker; ${validationText(validation)}`
   );
 }
 
@@ -168,6 +177,7 @@ export function attestationText(report: Attestation): string {
     `  TLS 1.3 suites:  ${tls.suites.join(', ')}`,
     `  TLS 1.2 ciphers: ${tls.ciphers.join(', ')}`,
     `  groups:          ${tls.groups.join(', ')}`,
+    `  where a configuration names them: ${[...tls.byConfiguration.ciphers, ...tls.byConfiguration.groups].join(', ')}`,
     `  extended master secret in TLS 1.2: ${tls.extendedMasterSecret ? 'required' : 'not required'}`,
     'SSH offered:',
     ...Object.entries(report.ssh).map(([kind, names]) => `  ${kind}: ${names.join(', ')}`),

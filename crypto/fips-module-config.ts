@@ -4,7 +4,7 @@
  * them byte by byte: a changed option, a deactivated module or another MAC is found.
  */
 import { createHash, createHmac } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 export interface ModuleDigests {
@@ -122,6 +122,15 @@ export function systemModuleFiles(
           '/usr/lib',
         ];
   return folders.map((folder) => join(folder, 'ossl-modules', file));
+}
+
+/** The module's file as it is mapped into this process (Linux); null: it cannot be told. */
+export function mappedModulePath(): string | null {
+  if (process.platform !== 'linux') return null;
+  const paths = readFileSync('/proc/self/maps', 'latin1').matchAll(
+    / (\/.*(?:\/ossl-modules\/|fips)[^/\n]*\.so)$/gm,
+  );
+  return paths.next().value?.[1] ?? null;
 }
 
 /** Whose build a module file is, as far as its surroundings tell; empty when they do not. */

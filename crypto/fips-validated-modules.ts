@@ -60,6 +60,7 @@ export const VALIDATED_MODULES: readonly ValidatedModule[] = [
       `${CERTIFICATE_PAGE}5132`,
       'https://www.chainguard.dev/unchained/introducing-the-chainguard-fips-provider-for-openssl-3-4-0',
       'https://github.com/chainguard-sandbox/openssl-fips-test/pull/7',
+      'https://github.com/chainguard-sandbox/openssl-fips-test/pull/13',
     ],
   },
   {
@@ -68,7 +69,11 @@ export const VALIDATED_MODULES: readonly ValidatedModule[] = [
     certificate: 4857,
     standard: 'FIPS 140-3',
     expires: null,
-    sources: [`${CERTIFICATE_PAGE}4857`, 'https://github.com/openshift/check-payload/pull/273'],
+    sources: [
+      `${CERTIFICATE_PAGE}4857`,
+      'https://sec-certs.org/fips/f1ef71e794551289/target.txt',
+      'https://github.com/openshift/check-payload/pull/273',
+    ],
   },
 ];
 

@@ -12,7 +12,10 @@ export interface NegotiatedTls {
   readonly cipher: string;
   /** Effective key bits. */
   readonly bits: number;
+  /** Of a ticket or session id; a pre-shared key of TLS 1.3 looks alike to OpenSSL, and is none. */
   readonly resumed: boolean;
+  /** The handshake was authenticated by a key of TLSPreSharedKey. */
+  readonly preSharedKey: boolean;
   /** Group of the key exchange, of the original handshake where TLS 1.2 resumed; null: none, or not known. */
   readonly group: string | null;
   /** Our own signature as OpenSSL names it; null: none was made (resumption, RSA key transport), or not known. */
@@ -44,11 +47,14 @@ const GROUP_NAMES: ReadonlyMap<number, string> = new Map([
   [4589, 'SecP384r1MLKEM1024'],
 ]);
 
-/** Reads an established connection; right after its handshake, before data flows. */
-export function negotiatedTls(stream: TLSSocket): NegotiatedTls {
+/**
+ * Reads an established connection; right after its handshake, before data flows.
+ * @param preSharedKey the caller knows that a key of TLSPreSharedKey was used
+ */
+export function negotiatedTls(stream: TLSSocket, preSharedKey: boolean = false): NegotiatedTls {
   const cipher = stream.getCipher().name;
   const protocol = stream.getProtocol() ?? 'unknown';
-  const resumed = stream.isSessionReused();
+  const resumed = stream.isSessionReused() && !preSharedKey;
   const fields = tlsSessionFields(stream);
   const group = fields?.group ?? null;
   return {
@@ -56,10 +62,26 @@ export function negotiatedTls(stream: TLSSocket): NegotiatedTls {
     cipher,
     bits: cipherBits(cipher),
     resumed,
-    group: group === null ? null : (GROUP_NAMES.get(group) ?? `group ${group}`),
-    signature: resumed ? null : ownSignature(stream, protocol, cipher),
+    preSharedKey,
+    group: group === null ? groupOfClient(stream) : (GROUP_NAMES.get(group) ?? `group ${group}`),
+    signature: resumed || preSharedKey ? null : ownSignature(stream, protocol, cipher),
     extendedMasterSecret: protocol === 'TLSv1.3' || fields?.extendedMasterSecret === true,
   };
+}
+
+/** OpenSSL's names of curves, where they are not those of the groups. */
+const CURVE_GROUPS: ReadonlyMap<string, string> = new Map([
+  ['prime256v1', 'P-256'],
+  ['secp256r1', 'P-256'],
+  ['secp384r1', 'P-384'],
+  ['secp521r1', 'P-521'],
+]);
+
+/** The client's role (SSCN): its session has no group before the first ticket, but Node tells the peer's key. */
+function groupOfClient(stream: TLSSocket): string | null {
+  const info = stream.getEphemeralKeyInfo() as { readonly name?: string } | null;
+  const name = info?.name ?? null;
+  return name === null ? null : (CURVE_GROUPS.get(name) ?? name);
 }
 
 /** Key length of an OpenSSL cipher name; Node does not tell it. */
@@ -109,7 +131,8 @@ function ownSignature(stream: TLSSocket, protocol: string, cipher: string): stri
 /** One line for logs: what was negotiated beyond protocol and cipher. */
 export function negotiationLine(tls: NegotiatedTls, channel: 'control' | 'data'): string {
   const group = tls.group ?? 'none';
-  const signature = tls.signature ?? (tls.resumed ? 'none, resumed session' : 'none');
+  const instead = tls.resumed ? 'none, resumed session' : tls.preSharedKey ? 'none, pre-shared key' : 'none';
+  const signature = tls.signature ?? instead;
   return `${channel} connection negotiated ${tls.protocol}, cipher ${tls.cipher}, group ${group}, signature ${signature}`;
 }
 

@@ -111,7 +111,10 @@ const OLD_SIGNATURES: readonly (readonly [string, FipsStanding])[] = [
   ['ssh-rsa', SHA1_SIGNATURE],
   ['ssh-dss', { because: 'DSA signatures are no longer approved (FIPS 186-5)' }],
 ];
-/** OpenSSH certificates; of users only, and of those only where TrustedUserCAKeys names who may issue them. */
+/**
+ * OpenSSH certificates: of users only, and of those only where LockgateTrustedUserCAKeys or a cert-authority line names
+ * who may issue them.
+ */
 const CERTIFICATES: readonly (readonly [string, FipsStanding])[] = [
   ['ssh-ed25519-cert-v01@openssh.com', 'edDsa'],
   ['ecdsa-sha2-nistp256-cert-v01@openssh.com', 'approved'],

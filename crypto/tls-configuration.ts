@@ -62,6 +62,11 @@ export function certificateDirectives(settings: Settings): CertificateDirective[
   );
 }
 
+/** Texts of mod_tls for what is missing. */
+export const NO_CERTIFICATE_LINE =
+  'no TLSRSACertificateFile, TLSDSACertificateFile, TLSECCertificateFile or TLSPKCS12File configured; ' +
+  'unable to handle SSL/TLS connections';
+
 /** True when AUTH can be answered with 234: at least one of the four certificate directives is present. */
 export function hasCertificate(settings: Settings): boolean {
   return certificateDirectives(settings).length > 0 || settings.tlsPKCS12File !== null;

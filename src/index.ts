@@ -3,12 +3,15 @@ import { EventEmitter } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import type { EndReason } from './actor/messages.ts';
+import { requireRequestedFips } from './cli/fips-embedded.ts';
+import { fipsEnabledLines, fipsRequest } from './cli/fips-request.ts';
 import { optionsToConfig, type ServerOptions } from './server-options.ts';
 import { loadConfig } from './config/load-config.ts';
 import { MainActor } from './main/main-actor.ts';
 import { createStandardAuth, DEFAULT_SESSIONS_PER_WORKER } from './main/standard-parts.ts';
 import type { SessionEntry } from './main/session-registry.ts';
 
+export { FipsError } from './cli/fips-error.ts';
 export { ConfigError } from './config/config-error.ts';
 export { ListenError } from './main/listeners.ts';
 export type { EndReason } from './actor/messages.ts';
@@ -79,6 +82,7 @@ export class Server extends EventEmitter<ServerEvents> {
   constructor(options: CreateServerOptions) {
     super();
     this.#options = options;
+    const request = fipsRequest(options.defines ?? [], process.env);
     this.#actor = new MainActor({
       load: (version) => this.#load(version),
       createAuth: createStandardAuth,
@@ -88,14 +92,16 @@ export class Server extends EventEmitter<ServerEvents> {
       anyPort: options.anyPort ?? false,
       sessionsPerWorker: options.sessionsPerWorker ?? DEFAULT_SESSIONS_PER_WORKER,
       workers: options.workers ?? null,
+      fipsLines: request === null ? [] : fipsEnabledLines(request),
       askPassPhrase: null,
       ...(options.workerEntry === undefined ? {} : { workerEntry: options.workerEntry }),
     });
     this.#forwardEvents();
   }
 
-  /** Accepts connections from now on. Rejects with ConfigError or ListenError. */
+  /** Accepts connections from now on. Rejects with ConfigError, ListenError or, where FIPS mode is asked for, FipsError. */
   async listen(): Promise<void> {
+    requireRequestedFips(this.#options.defines ?? [], process.env);
     await this.#actor.start();
   }
 

@@ -49,7 +49,7 @@ export function readPresentedKey(
     note(`unsupported public key algorithm '${algorithm}' requested, rejecting request`);
     return REFUSED;
   }
-  if (!userKeyAlgorithms(settings).includes(plain)) {
+  if (!userKeyAlgorithms(settings).includes(algorithm)) {
     note(`public key algorithm '${algorithm}' disabled by SFTPAuthPublicKeys, rejecting request`);
     return REFUSED;
   }

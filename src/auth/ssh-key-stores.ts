@@ -1,5 +1,5 @@
 /**
- * SFTPAuthorizedUserKeys, SFTPAuthorizedHostKeys and SFTPTrustedUserCAKeys: files of public keys, read with root's rights
+ * SFTPAuthorizedUserKeys, SFTPAuthorizedHostKeys and LockgateTrustedUserCAKeys: files of public keys, read with root's rights
  * before any jail, parsed again as soon as they change. The files may belong to users, so nothing about them is trusted:
  * what is no regular file is not read, what is too large or anybody may write is not used.
  */
@@ -7,6 +7,7 @@ import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { parseAuthorizedKeys } from '../../crypto/ssh/key-files.ts';
 import type { AuthorizedKeys } from '../../crypto/ssh/key-files.ts';
+import { O_PATH } from '../util/native.ts';
 import type { AsRoot } from './account-file-cache.ts';
 
 /** Thousands of keys; more would be a mistake, and parsing holds up the main thread. */
@@ -14,6 +15,7 @@ const MAX_FILE_BYTES = 1024 * 1024;
 const MAX_CACHED_FILES = 1024;
 /** Kernel time stamps advance in ticks; a file younger than this is read again. */
 const SETTLE_NS = 2_000_000_000n;
+const NOT_REGULAR = 'not a regular file';
 const WRITABLE_BY_OTHERS = 0o002n;
 
 export type StoreContent =
@@ -39,11 +41,10 @@ export class KeyStoreFiles {
   load(path: string): StoreContent {
     let descriptor: number | null = null;
     try {
-      // O_NONBLOCK: a FIFO in the file's place must not stop the server.
-      const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
-      descriptor = this.#asRoot(() => openSync(path, flags));
+      descriptor = this.#asRoot(() => openStore(path));
       return this.#read(path, descriptor);
     } catch (error) {
+      if (error instanceof NotRegular) return { kind: 'unusable', path, reason: NOT_REGULAR };
       const code = errnoName(error);
       if (code === null) throw error;
       return { kind: 'unusable', path, reason: code };
@@ -69,8 +70,27 @@ export class KeyStoreFiles {
   }
 }
 
+/**
+ * Opens with root's rights what may be a user's link to anywhere. Opening alone does things to some devices (a watchdog
+ * starts, a tape rewinds), so on Linux the object is looked at first, by a descriptor that opens nothing.
+ */
+function openStore(path: string): number {
+  // O_NONBLOCK: a FIFO in the file's place must not stop the server.
+  const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
+  if (process.platform !== 'linux') return openSync(path, flags);
+  const object = openSync(path, O_PATH);
+  try {
+    if (!fstatSync(object).isFile()) throw new NotRegular();
+    return openSync(`/proc/self/fd/${object}`, flags);
+  } finally {
+    closeSync(object);
+  }
+}
+
+class NotRegular extends Error {}
+
 function refuseFile(stats: BigIntStats): string | null {
-  if (!stats.isFile()) return 'not a regular file';
+  if (!stats.isFile()) return NOT_REGULAR;
   if (stats.size > BigInt(MAX_FILE_BYTES)) return 'file too large';
   return (stats.mode & WRITABLE_BY_OTHERS) === 0n ? null : 'file is world-writable';
 }

@@ -7,6 +7,7 @@ import type { SshPrompt } from '../actor/messages.ts';
 import { loginFailed } from './login-policy.ts';
 import { failed, PASSED, UNAVAILABLE } from './ssh-login-context.ts';
 import type { MethodOutcome, SshAuthParts, SshTurn } from './ssh-login-context.ts';
+import type { OpenLink } from './ssh-method-chains.ts';
 import { checkSshPassword } from './ssh-password.ts';
 
 /** What the client is being asked for. */
@@ -15,8 +16,6 @@ export type Question = 'password' | 'code';
 /** What the session has proved so far. */
 export interface Proofs {
   password: boolean;
-  /** A key, the user's or a trusted host's. */
-  key: boolean;
   code: boolean;
 }
 
@@ -29,15 +28,13 @@ export function promptsFor(question: Question): readonly SshPrompt[] {
   return [PROMPTS[question]];
 }
 
-/** @param driver `otp` asks for the code alone */
-export function firstQuestion(
-  turn: SshTurn,
-  driver: string | null,
-  proofs: Proofs,
-  parts: SshAuthParts,
-): Question {
-  if (driver === 'otp' || proofs.password) return 'code';
-  return proofs.key && turn.found !== null && parts.codes.isRequired(turn.found) ? 'code' : 'password';
+/**
+ * What a link begins by asking: the code alone where its driver is `otp`, and behind a link of the same chain that has
+ * shown the password, or the key of an account with codes. What other chains' links have shown does not shorten it.
+ */
+export function firstQuestion(turn: SshTurn, { link, behind }: OpenLink, parts: SshAuthParts): Question {
+  if (link.driver === 'otp' || behind.has('password')) return 'code';
+  return behind.has('key') && turn.found !== null && parts.codes.isRequired(turn.found) ? 'code' : 'password';
 }
 
 export type DialogueOutcome = MethodOutcome | { readonly kind: 'ask'; readonly question: Question };

@@ -24,7 +24,7 @@ import {
   shortName,
 } from './ssh-login-answers.ts';
 import { ChainProgress, chainsInForce } from './ssh-method-chains.ts';
-import type { SshMethod } from './ssh-method-chains.ts';
+import type { OpenLink, Proof, SshMethod } from './ssh-method-chains.ts';
 import { checkSshPassword } from './ssh-password.ts';
 
 /** `none` and key queries do not count as attempts; this only keeps them from going on for ever. */
@@ -42,11 +42,13 @@ export class SshLogin {
   readonly #usedKeys = new Set<string>();
   /** The key whose link is being passed. */
   #candidateKey: string | null = null;
-  #proofs: Proofs = { password: false, key: false, code: false };
+  #proofs: Proofs = { password: false, code: false };
   /** `#proofs` before the link that is being tried: what it proved does not outlive its failure. */
   #proofsBefore: Proofs = { ...this.#proofs };
   /** What keyboard-interactive has asked and not yet been answered. */
   #question: Question | null = null;
+  /** What the exchange that is or was running began with: it passes links that begin so, and no others. */
+  #began: Question = 'password';
 
   constructor(parts: SshAuthParts) {
     this.#parts = parts;
@@ -114,17 +116,19 @@ export class SshLogin {
       case 'publickey-query':
         return this.#query(turn, method);
       case 'keyboard-interactive':
-        this.#proofsBefore = { ...this.#proofs };
-        this.#question = firstQuestion(
-          turn,
-          progress.next('keyboard-interactive')?.driver ?? null,
-          this.#proofs,
-          this.#parts,
-        );
-        return challenge(this.#question);
+        return this.#begin(turn, progress);
       default:
         return this.#prove(turn, method, known, progress);
     }
+  }
+
+  #begin(turn: SshTurn, progress: ChainProgress): Judgement {
+    const [open] = progress.openLinks('keyboard-interactive');
+    if (open === undefined) throw new Error('keyboard-interactive was let through without a link for it');
+    this.#proofsBefore = { ...this.#proofs };
+    this.#began = firstQuestion(turn, open, this.#parts);
+    this.#question = this.#began;
+    return challenge(this.#began);
   }
 
   async #prove(
@@ -153,15 +157,11 @@ export class SshLogin {
         if (judged.kind === 'failed') return judged;
         const outcome = checkUserSignature(turn, method, judged);
         if (outcome.kind !== 'passed') return outcome;
-        this.#proofs.key = true;
         this.#candidateKey = judged.identity;
         return PASSED;
       }
-      case 'hostbased': {
-        const outcome = checkHostbased(turn, method, parts);
-        if (outcome.kind === 'passed') this.#proofs.key = true;
-        return outcome;
-      }
+      case 'hostbased':
+        return checkHostbased(turn, method, parts);
       case 'answers':
         return this.#hear(turn, method.answers);
     }
@@ -196,7 +196,9 @@ export class SshLogin {
     if (found === null || account === null)
       throw new Error('a user without an account passed authentication');
     const needsCode = this.#proofs.password && !this.#proofs.code && this.#parts.codes.isRequired(found);
-    const completes = progress.wouldComplete(name);
+    const fits = (open: OpenLink): boolean =>
+      name !== 'keyboard-interactive' || firstQuestion(turn, open, this.#parts) === this.#began;
+    const completes = progress.wouldComplete(name, fits);
     if (completes && !needsCode) {
       const refusal = this.#refuseAtGate(turn, found, account);
       if (refusal !== null) {
@@ -208,10 +210,15 @@ export class SshLogin {
     }
     if (this.#candidateKey !== null) this.#usedKeys.add(this.#candidateKey);
     this.#candidateKey = null;
-    progress.pass(name);
+    progress.pass(name, fits, [this.#shownBy(name)]);
     // The password alone is half of what an account with one-time codes asks for.
     if (completes) progress.require({ method: 'keyboard-interactive', driver: 'otp' });
     return this.#refused(turn, true);
+  }
+
+  #shownBy(name: SshMethod): Proof {
+    if (name === 'keyboard-interactive') return this.#began;
+    return name === 'password' ? 'password' : 'key';
   }
 
   #refuseAtGate(turn: SshTurn, found: FoundAccount, account: Account): GateRefusal | null {

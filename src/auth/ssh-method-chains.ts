@@ -52,37 +52,75 @@ function parseLink(word: string): ChainLink {
   return { method, driver: driver ?? null };
 }
 
+/** What a passed link has shown. */
+export type Proof = 'password' | 'key' | 'code';
+
+/** A link that can be passed now, and what the links before it in its own chain have shown. */
+export interface OpenLink {
+  readonly link: ChainLink;
+  readonly behind: ReadonlySet<Proof>;
+}
+
+interface Course {
+  readonly left: Chain;
+  readonly behind: ReadonlySet<Proof>;
+}
+
+const anyLink = (): boolean => true;
+const nothingShown: ReadonlySet<Proof> = new Set();
+
 /** How far a session has come on each chain. */
 export class ChainProgress {
-  #remaining: readonly Chain[];
+  #courses: readonly Course[];
 
   constructor(chains: readonly Chain[]) {
-    this.#remaining = chains;
+    this.#courses = chains.map((left) => ({ left, behind: nothingShown }));
   }
 
   /** Methods that can come next, each once, in the order of the chains. */
   get methods(): readonly SshMethod[] {
-    return [...new Set(this.#remaining.flatMap((chain) => chain[0]?.method ?? []))];
+    return [...new Set(this.#courses.flatMap(({ left }) => left[0]?.method ?? []))];
+  }
+
+  /** The links `method` may satisfy now, in the order of the chains. */
+  openLinks(method: SshMethod): readonly OpenLink[] {
+    return this.#courses.flatMap((course) => openLink(course, method) ?? []);
   }
 
   /** The link `method` would satisfy now; null: not one that can come next. */
   next(method: SshMethod): ChainLink | null {
-    for (const [first] of this.#remaining) if (first?.method === method) return first;
-    return null;
+    return this.openLinks(method)[0]?.link ?? null;
   }
 
-  /** True when passing `method` now would complete a chain. */
-  wouldComplete(method: SshMethod): boolean {
-    return this.#remaining.some((chain) => chain.length === 1 && chain[0]?.method === method);
+  /**
+   * True when passing `method` now would complete a chain.
+   * @param fits which links what was shown is good for: a code alone does not pass a link that wants a password
+   */
+  wouldComplete(method: SshMethod, fits: (open: OpenLink) => boolean = anyLink): boolean {
+    return this.#courses.some((course) => course.left.length === 1 && isPassed(course, method, fits));
   }
 
   /** `method` was passed; chains that wait for something else stay where they are. */
-  pass(method: SshMethod): void {
-    this.#remaining = this.#remaining.map((chain) => (chain[0]?.method === method ? chain.slice(1) : chain));
+  pass(method: SshMethod, fits: (open: OpenLink) => boolean = anyLink, shown: readonly Proof[] = []): void {
+    this.#courses = this.#courses.map((course) =>
+      isPassed(course, method, fits)
+        ? { left: course.left.slice(1), behind: new Set([...course.behind, ...shown]) }
+        : course,
+    );
   }
 
   /** From now on nothing but this link completes the login. */
   require(link: ChainLink): void {
-    this.#remaining = [[link]];
+    this.#courses = [{ left: [link], behind: nothingShown }];
   }
+}
+
+function openLink({ left, behind }: Course, method: SshMethod): OpenLink | null {
+  const [link] = left;
+  return link?.method === method ? { link, behind } : null;
+}
+
+function isPassed(course: Course, method: SshMethod, fits: (open: OpenLink) => boolean): boolean {
+  const open = openLink(course, method);
+  return open !== null && fits(open);
 }

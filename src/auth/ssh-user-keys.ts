@@ -120,7 +120,7 @@ function certificateGrant(
   return null;
 }
 
-/** Keys of SFTPTrustedUserCAKeys. */
+/** Keys of LockgateTrustedUserCAKeys. */
 function trustedAuthorities(settings: Settings, files: KeyStoreFiles, note: Note): readonly Buffer[] {
   const path = settings.sftpTrustedUserCAKeys;
   if (path === null) return [];
@@ -130,7 +130,7 @@ function trustedAuthorities(settings: Settings, files: KeyStoreFiles, note: Note
     const free = content.keys.keys.filter(({ options }) => options.from === null && options.expires === null);
     return free.map((key) => key.blob);
   }
-  note(`unable to use SFTPTrustedUserCAKeys '${path}': ${content.reason}`);
+  note(`unable to use LockgateTrustedUserCAKeys '${path}': ${content.reason}`);
   return [];
 }
 

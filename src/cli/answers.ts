@@ -34,7 +34,7 @@ export function settingsText(): string {
     [false, 'PCRE support'],
     [false, 'POSIX ACL support'],
     [false, 'Redis support'],
-    [false, 'Sendfile support'],
+    [process.platform === 'linux', 'Sendfile support'],
     [true, 'Shadow file support'],
     [true, 'Sqlite support (user store)'],
     [true, 'Trace support'],

@@ -13,8 +13,8 @@ export async function runConfigTest(flags: RunFlags): Promise<number> {
   process.stderr.write('Checking syntax of configuration file\n');
   try {
     const loaded = await loadConfig(loadOptions(flags, configFileOf(flags), 1));
-    const { errors, tls } = await checkFiles(loaded.config);
-    for (const warning of [...loaded.warnings, ...tls.warnings]) process.stderr.write(`${warning}\n`);
+    const { errors, warnings } = await checkFiles(loaded.config);
+    for (const warning of new Set([...loaded.warnings, ...warnings])) process.stderr.write(`${warning}\n`);
     if (errors[0] !== undefined) throw errors[0];
   } catch (error) {
     if (!isConfigError(error)) throw error;
@@ -61,10 +61,10 @@ function checkFiles(config: ServerConfig): Promise<CheckedFiles> {
 async function fileFindings(
   config: ServerConfig,
 ): Promise<{ readonly findings: readonly Finding[]; readonly notes: readonly string[] }> {
-  const { errors, tls } = await checkFiles(config);
+  const { errors, warnings, tls } = await checkFiles(config);
   const findings = [
     ...errors.map(findingOf),
-    ...tls.warnings.map((because): Finding => ({
+    ...[...new Set(warnings)].map((because): Finding => ({
       kind: 'warning',
       directive: null,
       file: null,

@@ -4,10 +4,10 @@ import { originOf } from '../../crypto/fips-module-config.ts';
 import { fipsMode } from '../../crypto/fips-module.ts';
 import { validationOf, validationText } from '../../crypto/fips-validated-modules.ts';
 import { attest, attestationText, isSound } from '../../crypto/fips-attestation.ts';
+import { FipsError } from './fips-error.ts';
 import {
   checkInstallation,
   findModule,
-  FipsError,
   installModule,
   readRecord,
   type FipsInstallation,

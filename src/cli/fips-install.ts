@@ -12,15 +12,8 @@ import {
 } from '../../crypto/fips-module-config.ts';
 import { hasServiceIndicators, type LoadedFipsModule } from '../../crypto/fips-module.ts';
 import { PRIVATE_DIRECTORY_MODE, PRIVATE_FILE_MODE } from '../main/modes.ts';
+import { FipsError } from './fips-error.ts';
 import { askSelfTestChild } from './fips-self-test.ts';
-
-/** FIPS mode cannot be had; the message is for the operator. */
-export class FipsError extends Error {
-  constructor(message: string, options?: ErrorOptions) {
-    super(message, options);
-    this.name = 'FipsError';
-  }
-}
 
 /** What an installation wrote down about the module, beside its configuration. */
 export interface InstalledModule extends ModuleDigests {

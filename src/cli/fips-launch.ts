@@ -14,14 +14,9 @@ import {
 import { collectFipsIndicators, expectProbeIndicator } from '../../crypto/fips-indicators.ts';
 import { fipsNodeOptions, withoutOpensslOptions } from '../../crypto/fips-module-config.ts';
 import { probeFailures, runFipsProbes } from '../../crypto/fips-probes.ts';
-import {
-  checkInstallation,
-  findModule,
-  FipsError,
-  useModule,
-  type FipsInstallation,
-} from './fips-install.ts';
-import { fipsEnabledText, fipsRefusalText, type FipsRequest } from './fips-request.ts';
+import { FipsError } from './fips-error.ts';
+import { checkInstallation, findModule, useModule, type FipsInstallation } from './fips-install.ts';
+import { fipsEnabledLines, fipsRefusalText, type FipsRequest } from './fips-request.ts';
 import { clientReadsErrors, hideOutputFromClient, reportToSyslog } from './inetd.ts';
 
 /** Set for the process that replaces this one, and for the daemon it starts; removed before anything else could see it. */
@@ -48,7 +43,12 @@ export async function enterFips(start: FipsStart): Promise<number | null> {
     requireModule();
     proveFipsMode(checkInstallation(start.stateFolder));
     if (!start.startsDaemon) delete process.env[REPLACED_MARK];
-    if (start.announces && !clientReadsErrors()) process.stderr.write(fipsEnabledText(start.request));
+    if (start.announces && !clientReadsErrors())
+      process.stderr.write(
+        fipsEnabledLines(start.request)
+          .map((line) => `${line}\n`)
+          .join(''),
+      );
     return null;
   } catch (error) {
     if (!(error instanceof FipsError)) throw error;

@@ -8,17 +8,22 @@ export interface FipsRequest {
 
 const VERSIONS = { mod_tls: MOD_TLS_VERSION, mod_sftp: MOD_SFTP_VERSION } as const;
 
+/** Values of LOCKGATE_FIPS that ask for nothing. Any other asks: who wrote `true` must not get a server without FIPS. */
+const NOT_ASKED: ReadonlySet<string> = new Set(['', '0', 'no', 'off', 'false']);
+
 /** `-DTLS_USE_FIPS`, `-DSFTP_USE_FIPS`, LOCKGATE_FIPS=1 (as TLS_USE_FIPS); null: not asked for. */
 export function fipsRequest(defines: readonly string[], environment: NodeJS.ProcessEnv): FipsRequest | null {
-  const tls = environment['LOCKGATE_FIPS'] === '1' || defines.includes('TLS_USE_FIPS');
-  const sftp = defines.includes('SFTP_USE_FIPS');
+  const asks = (name: string): boolean =>
+    defines.some((define) => define === name || define.startsWith(`${name}=`));
+  const tls = !NOT_ASKED.has((environment['LOCKGATE_FIPS'] ?? '').toLowerCase()) || asks('TLS_USE_FIPS');
+  const sftp = asks('SFTP_USE_FIPS');
   if (!tls && !sftp) return null;
   return { modules: [...(tls ? (['mod_tls'] as const) : []), ...(sftp ? (['mod_sftp'] as const) : [])] };
 }
 
-/** What an operator reads when FIPS mode is on. */
-export function fipsEnabledText(request: FipsRequest): string {
-  return request.modules.map((name) => `${name}/${VERSIONS[name]}: FIPS mode enabled\n`).join('');
+/** What an operator reads when FIPS mode is on, on the terminal and in the server log. */
+export function fipsEnabledLines(request: FipsRequest): readonly string[] {
+  return request.modules.map((name) => `${name}/${VERSIONS[name]}: FIPS mode enabled`);
 }
 
 /** What an operator reads when FIPS mode is asked for and cannot be had. The first module that cannot ends the start. */

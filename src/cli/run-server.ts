@@ -20,7 +20,7 @@ import { createStandardAuth, DEFAULT_SESSIONS_PER_WORKER } from '../main/standar
 import type { RunFlags } from './command-line.ts';
 import { configFileOf, loadOptions } from './config-options.ts';
 import { reportQuestion, reportReady } from './daemon-descriptors.ts';
-import { fipsRefusalText, fipsRequest } from './fips-request.ts';
+import { fipsEnabledLines, fipsRefusalText, fipsRequest } from './fips-request.ts';
 import { clientReadsErrors, hideOutputFromClient, inheritedConnection, reportToSyslog } from './inetd.ts';
 import { handleSignals } from './signals.ts';
 import { stateFolderOf, STATE_FILES } from './state-folder.ts';
@@ -94,6 +94,7 @@ async function start(flags: RunFlags, zero: ZeroConfiguration | null, isSilent: 
     pidFile?.remove();
     process.exit(exitCode);
   };
+  const request = fipsRequest(flags.defines, process.env);
   const actor: MainActor = new MainActor({
     load: async (version) => {
       const loaded = await loadConfig({ ...loadOptions(flags, file, version), source: sourceFor(actor) });
@@ -108,6 +109,7 @@ async function start(flags: RunFlags, zero: ZeroConfiguration | null, isSilent: 
     anyPort: false,
     sessionsPerWorker: DEFAULT_SESSIONS_PER_WORKER,
     workers: null,
+    fipsLines: request === null ? [] : fipsEnabledLines(request),
     askPassPhrase: terminalPrompt(flags.daemonChild ? reportQuestion : undefined),
     onListening: () => handleSignals(actor, stopped),
     onFatal: () => stopped(1),

@@ -229,6 +229,7 @@ export const DEFAULT_SETTINGS: Settings = freezeDeep<Settings>({
   // --- ours: the actors ---
   workers: Math.max(1, availableParallelism()),
   transferBufferSize: 512 * 1024,
+  useSendfile: true,
 });
 
 function freezeDeep<T>(value: T): T {

@@ -598,4 +598,5 @@ export interface Settings {
   // --- ours: the actors ---
   readonly workers: number;
   readonly transferBufferSize: number;
+  readonly useSendfile: boolean;
 }

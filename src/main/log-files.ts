@@ -50,7 +50,7 @@ export function openLogFiles(config: ServerConfig): OpenedLogs {
       directive === 'TLSLog'
         ? `mod_tls: notice: unable to open TLSLog: ${opened.reason}`
         : directive === 'SFTPLog'
-          ? `mod_sftp: unable to open SFTPLog '${path}': ${opened.reason}`
+          ? `mod_sftp: unable to open SFTPLog '${path}': ${opened.reason.replace('symbolic link', 'symlink')}`
           : `notice: unable to open ${directive} '${path}': ${opened.reason}`,
     );
   }

@@ -46,6 +46,8 @@ export interface MainActorOptions {
   readonly askPassPhrase: AskPassPhrase | null;
   /** Another worker runs this module instead of the session actor (tests). */
   readonly workerEntry?: URL;
+  /** Lines of the server log that say in whose name FIPS mode is on; empty: nobody asked for it. */
+  readonly fipsLines?: readonly string[];
   /** Ports are bound and root is still there: the moment to write PidFile. A throw ends the start. */
   readonly beforeUser?: (settings: Settings) => void;
   /** Connections are accepted; STARTUP is logged behind it, so whoever waits for that line may send signals. */
@@ -165,6 +167,7 @@ export class MainActor extends EventEmitter<MainActorEvents> {
       await pool.ready;
       if (fipsMode() !== 'off') {
         await auth.ready;
+        for (const line of this.#options.fipsLines ?? []) this.log.daemon('notice', line);
         this.log.daemon('notice', fipsLogLine(pool.threadCount, new Date()));
       }
       await this.#listeners.open(bound, settings);

@@ -61,9 +61,7 @@ export async function prepareConfig(loaded: LoadedConfig, options: PrepareOption
       config: { ...readable, pkcs12PassPhrases: tls.pkcs12PassPhrases },
       tlsFiles: checked.tlsFiles,
       // Virtual hosts that share a certificate or key share what is to be said of it.
-      warnings: [
-        ...new Set([...loaded.warnings, ...logs.warnings, ...tls.warnings, ...checked.sshHostKeys.warnings]),
-      ],
+      warnings: [...new Set([...loaded.warnings, ...logs.warnings, ...checked.warnings])],
       notices: loaded.notices,
     };
   } catch (error) {
@@ -75,6 +73,8 @@ export async function prepareConfig(loaded: LoadedConfig, options: PrepareOption
 export interface CheckedFiles {
   /** Any of these keeps the server from starting. */
   readonly errors: readonly ConfigError[];
+  /** Of certificates, keys and SFTP directives. */
+  readonly warnings: readonly string[];
   readonly tls: TlsCheckResult;
   /** As they were read. */
   readonly tlsFiles: ReadonlyMap<string, Uint8Array>;
@@ -102,7 +102,13 @@ export async function checkConfigFiles(
     providerLog,
   });
   const errors = accounts.map(({ directive, message }) => new ConfigError(message, { directive }));
-  return { errors: [...errors, ...tls.errors, ...sshHostKeys.errors], tls, tlsFiles: files, sshHostKeys };
+  return {
+    errors: [...errors, ...tls.errors, ...sshHostKeys.errors],
+    warnings: [...tls.warnings, ...sshHostKeys.warnings],
+    tls,
+    tlsFiles: files,
+    sshHostKeys,
+  };
 }
 
 /** What a TLSPassPhraseProvider writes to standard error. */

@@ -241,8 +241,11 @@ function dsaWarning(source: SftpHostKeySource, isOffered: boolean): string {
 
 /** Why the key may not stand for this server, or null. */
 function unusable(key: HostKey, settings: Settings): string | null {
-  const { allowed } = activeProfile().ssh.hostKeys;
-  const { minimumRsaBits, minimumDsaBits, minimumEcBits } = settings.sftpKeyLimits;
+  const { fips, ssh } = activeProfile();
+  const { minimumDsaBits, minimumEcBits } = settings.sftpKeyLimits;
+  const configured = settings.sftpKeyLimits.minimumRsaBits;
+  // SFTPKeyLimits may go below what FIPS approves of.
+  const minimumRsaBits = fips ? Math.max(configured, ssh.minimumRsaBits) : configured;
   const [name, floor] =
     key.type === 'ssh-rsa'
       ? ['RSA', minimumRsaBits]
@@ -253,7 +256,7 @@ function unusable(key: HostKey, settings: Settings): string | null {
           : [key.type, 0];
   if (key.bits < floor)
     return `${name} key size (${key.bits} bits) less than required minimum (${floor} bits)`;
-  if (key.algorithms.some((algorithm) => allowed.includes(algorithm))) return null;
-  const profile = activeProfile().fips ? 'the FIPS profile' : 'this server';
+  if (key.algorithms.some((algorithm) => ssh.hostKeys.allowed.includes(algorithm))) return null;
+  const profile = fips ? 'the FIPS profile' : 'this server';
   return `${profile} offers none of its algorithms (${key.algorithms.join(', ')})`;
 }

@@ -50,6 +50,8 @@ export interface NativeSystem {
   openat2(directory: number, path: string, flags: number, mode: number, resolve: number): number;
   /** rename(2) that fails with EEXIST instead of replacing. Absolute paths. */
   renameNoReplace(from: string, to: string): number;
+  /** rename(2) from one name to another of the same directory. */
+  renameat(directory: number, from: string, to: string): number;
   /** Returns the previous id and never an error. */
   setfsuid(uid: number): number;
   setfsgid(gid: number): number;
@@ -112,6 +114,7 @@ function bind(
     },
     renameNoReplace: (from, to) =>
       result(rename(numbers.renameat2, AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE)),
+    renameat: (directory, from, to) => result(rename(numbers.renameat2, directory, from, directory, to, 0)),
     setfsuid: (uid) => ids.syscall(numbers.setfsuid, uid, 0, 0),
     setfsgid: (gid) => ids.syscall(numbers.setfsgid, gid, 0, 0),
     setgroups: (groupIds) => result(list(numbers.setgroups, groupIds.length, groupIds)),

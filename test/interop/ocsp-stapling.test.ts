@@ -53,6 +53,7 @@ before(async () => {
       plain: host(`TLSECCertificateFile ${stapled.combined}`),
       fresh: host(`TLSECCertificateFile ${stapled.combined}`, 'TLSOptions NoSessionReuseRequired'),
       pair: host(`TLSECCertificateFile ${stapled.combined}\nTLSRSACertificateFile ${rsa.combined}`),
+      retry: host(`TLSECCertificateFile ${stapled.combined}`, 'TLSECDHCurve secp384r1'),
       responder: host(`TLSECCertificateFile ${named.combined}`, `TLSStaplingResponder ${responder.url}`),
       later: host(`TLSECCertificateFile ${issue('later', 'ec', dead).combined}`),
       silent: host(
@@ -112,8 +113,23 @@ test(
     assert.notEqual(serial(rsa.stdout), alone);
     const older = await status('pair', '-tls1_2', '-sigalgs', 'RSA+SHA256', '-cipher', 'aRSA');
     assert.equal(serial(older.stdout), serial(rsa.stdout));
+    for (const [cipher, expected] of [
+      ['ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES256-GCM-SHA384', serial(rsa.stdout)],
+      ['ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384', alone],
+      ['ECDHE-RSA-AES128-GCM-SHA256', serial(rsa.stdout)],
+    ] as const) {
+      const chosen = await status('pair', '-tls1_2', '-cipher', cipher);
+      assert.match(chosen.stdout, /Cert Status: good/, cipher);
+      assert.equal(serial(chosen.stdout), expected, cipher);
+    }
   },
 );
+
+test('a client that has to send its hello again gets the response, too', limits, async (t) => {
+  if (!needsProgram(t, 'openssl')) return;
+  const { stdout } = await status('retry', '-tls1_3', '-groups', 'X25519:P-384');
+  assert.match(stdout, /Cert Status: good/);
+});
 
 test('TLSStaplingResponder is asked instead of the one the certificate names', limits, async () => {
   assert.match((await status('responder')).stdout, /Cert Status: good/);

@@ -1,32 +1,18 @@
 /** paramiko and asyncssh: reads all at once, pipelined writes, parallel files and channels, rekeying. */
 import assert from 'node:assert/strict';
-import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { before, describe, test, type TestContext } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { describeTree, writeTree } from '../support/file-tree.ts';
-import { needsProgram } from '../support/programs.ts';
+import { needsPythonModule, PYTHON } from '../support/programs.ts';
 import { runProgram } from '../support/seed-server.ts';
 import { sha256 } from '../support/shared-server.ts';
 import { sharedSshServer } from '../support/ssh-server.ts';
 
 const LIMIT = { timeout: 60_000 };
 const SCRIPT = fileURLToPath(new URL('../support/ssh-python-clients.py', import.meta.url));
-/** Where Debian's packages are; another Python may come first in the path. */
-const PYTHON = '/usr/bin/python3';
-
-function needsModule(t: TestContext, module: string): boolean {
-  if (!needsProgram(t, PYTHON)) return false;
-  // Missing modules come with the other clients.
-  const has = (): boolean => spawnSync(PYTHON, ['-W', 'ignore', '-c', `import ${module}`]).status === 0;
-  if (has()) return true;
-  if (process.env['CI'] === 'true') throw new Error(`Python's ${module} is not installed`);
-  t.skip(`Python's ${module} is not installed`);
-  return false;
-}
-
 describe("Python's SSH clients", LIMIT, () => {
   const ssh = sharedSshServer();
   const bytes = randomBytes(4_000_037);
@@ -46,7 +32,7 @@ describe("Python's SSH clients", LIMIT, () => {
   };
 
   test('paramiko', async (t) => {
-    if (!needsModule(t, 'paramiko')) return;
+    if (!needsPythonModule(t, 'paramiko')) return;
     await run('paramiko');
     for (const name of ['paramiko.bin', 'parallel-0.bin', 'parallel-1.bin', 'parallel-2.bin'])
       assert.equal(sha256(ssh.home(name)), sha256(bytes), name);
@@ -56,7 +42,7 @@ describe("Python's SSH clients", LIMIT, () => {
   });
 
   test('asyncssh', async (t) => {
-    if (!needsModule(t, 'asyncssh')) return;
+    if (!needsPythonModule(t, 'asyncssh')) return;
     await run('asyncssh');
     assert.equal(sha256(ssh.home('asyncssh-scp.bin')), sha256(bytes));
     assert.deepEqual(describeTree(ssh.home('asyncssh-dir/tree')), describeTree(join(ssh.work, 'tree')));

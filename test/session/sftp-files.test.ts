@@ -42,6 +42,21 @@ async function connect(
 
 const UPLOAD = { write: true, create: true, truncate: true };
 
+test('a second INIT is answered after the requests before it, and counted after them', TIMEOUT, async () => {
+  using world = await connect(3);
+  const { client } = world;
+  const handle = await client.open('/file', UPLOAD);
+  const data = randomBytes(200_000);
+  const write = client.encode(MessageType.WRITE, (writer) => writer.string(handle).u64(0).string(data));
+  const init = Buffer.from([0, 0, 0, 5, MessageType.INIT, 0, 0, 0, 3]);
+  const before = client.channel.returned;
+  client.sendRaw(Buffer.concat([write.bytes, init]));
+  assert.equal(client.channel.returned, before, 'the write is still on its way');
+  assert.equal(statusOf(await client.reply()), 0);
+  assert.equal((await client.reply()).type, MessageType.VERSION);
+  assert.equal(client.channel.returned - before, write.bytes.length + init.length);
+});
+
 for (const version of VERSIONS) {
   test(
     `v${version}: what is uploaded in pipelined writes is what is downloaded in pipelined reads`,
@@ -485,7 +500,8 @@ test('logs of an upload and a download: TransferLog, RETR and STOR, counters, ev
   const down = await client.open('/file', { read: true });
   await client.readAll(down);
   await client.close(down);
-  const { transfers, commands, reports, context } = client.session;
+  const { transfers, reports, context } = client.session;
+  const commands = client.session.commands.filter(({ verb }) => verb !== 'INIT');
   assert.deepEqual(
     transfers.map(({ direction, bytes, completed, service }) => ({ direction, bytes, completed, service })),
     [
@@ -521,8 +537,13 @@ test('ExtendedLog gets single reads and writes only where a log asks for their c
   const handle = await client.open('/file', { ...UPLOAD, read: true });
   await client.write(handle, 0, Buffer.from('abc'));
   await client.read(handle, 0, 3);
-  const verbs = client.session.commands.map(({ verb }) => verb);
-  assert.deepEqual(verbs, ['OPEN', 'WRITE']);
+  const reader = await client.open('/file', { read: true });
+  await client.write(reader, 0, Buffer.from('refused'));
+  const lines = client.session.commands.map(({ verb, replyCode }) => `${verb} ${replyCode}`);
+  assert.deepEqual(
+    lines.filter((line) => !line.startsWith('INIT')),
+    ['OPEN 0', 'WRITE 0', 'OPEN 0', 'WRITE 3'],
+  );
 });
 
 test(

@@ -609,7 +609,7 @@ test(
     await world.client.path(MessageType.REMOVE, '/f');
     await world.client.path(MessageType.REMOVE, '/f');
     const logged = world.client.session.commands.map(({ verb, replyCode }) => `${verb} ${replyCode}`);
-    assert.deepEqual(logged, ['REMOVE 0', 'DELE 250', 'REMOVE 2', 'DELE 550']);
+    assert.deepEqual(logged, ['INIT 0', 'REMOVE 0', 'DELE 250', 'REMOVE 2', 'DELE 550']);
     assert.equal(statusTextOf(await world.client.path(MessageType.REMOVE, '/f')), 'No such file');
   },
 );

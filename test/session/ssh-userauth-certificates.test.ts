@@ -5,6 +5,7 @@ import { ByteReader } from '../../src/util/byte-reader.ts';
 import { ByteWriter } from '../../src/util/byte-writer.ts';
 import {
   createTestKey,
+  keyProof,
   openUserauthFixture,
   SESSION_IDENTIFIER,
   userauthRequest,
@@ -107,6 +108,20 @@ describe('user certificates', { timeout: 30_000 }, () => {
     const tried = (blob: Buffer) => fixture.connect().outcome(proof('alice', key, blob));
     assert.equal(await tried(certificate(key, authority, { principals: ['deploy'] })), 'accepted');
     assert.equal(await tried(certificate(key, authority, { principals: ['alice'] })), REFUSED);
+  });
+
+  test('SFTPAuthPublicKeys decides on certificates by their own names', async (t) => {
+    const fixture = openUserauthFixture(t);
+    const [key, authority] = [createTestKey(), createTestKey()];
+    fixture.authorize('alice', key);
+    const sftpTrustedUserCAKeys = fixture.write('ca.pub', authority.line);
+    const tried = (sftpAuthPublicKeys: readonly string[], payload: Buffer): Promise<string> =>
+      fixture.connect({ settings: { sftpTrustedUserCAKeys, sftpAuthPublicKeys } }).outcome(payload);
+    const withCertificate = proof('alice', key, certificate(key, authority));
+    assert.equal(await tried([ALGORITHM], withCertificate), 'accepted');
+    assert.equal(await tried([ALGORITHM], keyProof('alice', key)), REFUSED);
+    assert.equal(await tried(['ssh-ed25519'], withCertificate), REFUSED);
+    assert.equal(await tried(['ssh-ed25519'], keyProof('alice', key)), 'accepted');
   });
 
   test('a certificate and its plain key are one key for publickey+publickey', async (t) => {

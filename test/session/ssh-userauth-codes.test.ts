@@ -187,6 +187,33 @@ describe('an account with one-time codes', OPTIONS, () => {
     assert.equal(await connection.outcome(answersMessage(fixture.code())), 'accepted');
   });
 
+  test('a code alone is one link of its own chain, and no login by another chain', async (t) => {
+    const fixture = openStoreFixture(t);
+    const settings = {
+      sftpAuthMethods: [['keyboard-interactive:otp', 'publickey'], ['keyboard-interactive']],
+    };
+    const connection = fixture.connectToStore({ settings });
+    assert.equal(await prompt(connection, keyboardRequest('carol')), 'Verification code: ');
+    assert.equal(
+      await connection.outcome(answersMessage(fixture.code())),
+      'publickey,keyboard-interactive partial',
+    );
+    assert.equal(await prompt(connection, keyboardRequest('carol')), 'Password: ');
+    assert.equal(await connection.outcome(answersMessage('secret')), 'accepted');
+  });
+
+  test('a key that began one chain does not stand for the password of another', async (t) => {
+    const fixture = openStoreFixture(t);
+    const key = createTestKey();
+    fixture.write('carol/.sftp/authorized_keys', key.line);
+    const settings = { sftpAuthMethods: [['publickey', 'password'], ['keyboard-interactive']] };
+    const connection = fixture.connectToStore({ settings });
+    assert.equal(await connection.outcome(keyProof('carol', key)), 'password,keyboard-interactive partial');
+    assert.equal(await prompt(connection, keyboardRequest('carol')), 'Password: ');
+    assert.equal(await prompt(connection, answersMessage('secret')), 'Verification code: ');
+    assert.equal(await connection.outcome(answersMessage(fixture.code())), 'accepted');
+  });
+
   test('password+keyboard-interactive:otp keeps out who has no codes', async (t) => {
     const fixture = openStoreFixture(t);
     const settings = { sftpAuthMethods: [['password', 'keyboard-interactive:otp']] };

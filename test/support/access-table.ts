@@ -2,6 +2,7 @@
  * What each operation may do under each rule, once for all protocols: every row names an operation, a rule, the answer,
  * and what must be on disk afterwards. A protocol runs it by giving an `AccessDriver`.
  */
+import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import type { LimitSection } from '../../src/config/server-config.ts';
@@ -9,25 +10,37 @@ import { allowAll, denyAll, emptyLimit } from './vfs-fixture.ts';
 
 export type AccessOutcome = 'allowed' | 'denied';
 
-/** One attempt; throws (or answers with an error) when it is refused. `verb` is the name `<Limit>` knows. */
+/**
+ * One attempt each; throws AccessDenied where a rule refused it, anything else where it failed otherwise. A protocol
+ * leaves out what it has no request for.
+ */
 export interface AccessDriver {
-  download(path: string): Promise<void>;
-  upload(path: string, content: string): Promise<void>;
-  append(path: string, content: string): Promise<void>;
-  list(path: string): Promise<void>;
-  changeDirectory(path: string): Promise<void>;
-  size(path: string): Promise<void>;
-  makeDirectory(path: string): Promise<void>;
-  removeDirectory(path: string): Promise<void>;
-  removeFile(path: string): Promise<void>;
-  rename(from: string, to: string): Promise<void>;
-  changeMode(path: string, mode: number): Promise<void>;
-  setModifyTime(path: string, time: Date): Promise<void>;
+  download?(path: string): Promise<void>;
+  upload?(path: string, content: string): Promise<void>;
+  append?(path: string, content: string): Promise<void>;
+  list?(path: string): Promise<void>;
+  changeDirectory?(path: string): Promise<void>;
+  size?(path: string): Promise<void>;
+  makeDirectory?(path: string): Promise<void>;
+  removeDirectory?(path: string): Promise<void>;
+  removeFile?(path: string): Promise<void>;
+  rename?(from: string, to: string): Promise<void>;
+  changeMode?(path: string, mode: number): Promise<void>;
+  setModifyTime?(path: string, time: Date): Promise<void>;
+  makeSymbolicLink?(target: string, path: string): Promise<void>;
 }
 
+/** The operation was refused for want of permission. */
+export class AccessDenied extends Error {}
+
+/** The names `<Limit>` knows an operation by in one protocol, where they are not the operation's own verb. */
+export type AccessNames = Readonly<Record<string, readonly string[]>>;
+
 export interface AccessOperation {
+  /** Its name in FTP. */
   readonly verb: string;
-  run(driver: AccessDriver): Promise<void>;
+  /** Undefined where the protocol has no such request. */
+  run(driver: AccessDriver): Promise<void> | undefined;
   /** True when the disk under `root` shows that it happened; null: reading leaves no trace. */
   readonly happened: ((root: string) => boolean) | null;
 }
@@ -40,6 +53,9 @@ export function prepareAccessTree(root: string): void {
   fs.writeFileSync(join(root, 'zone/file'), 'old');
   fs.chmodSync(join(root, 'zone/file'), 0o644);
   fs.utimesSync(join(root, 'zone/file'), 1000, 1000);
+  // The session may be another user's.
+  const { uid, gid } = fs.statSync(root);
+  for (const name of ['zone', 'zone/empty', 'zone/file']) fs.chownSync(join(root, name), uid, gid);
 }
 
 const content = (root: string, path: string): string | null => {
@@ -48,49 +64,55 @@ const content = (root: string, path: string): string | null => {
 };
 
 export const accessOperations: readonly AccessOperation[] = [
-  { verb: 'RETR', run: (driver) => driver.download('/zone/file'), happened: null },
-  { verb: 'SIZE', run: (driver) => driver.size('/zone/file'), happened: null },
-  { verb: 'LIST', run: (driver) => driver.list('/zone'), happened: null },
-  { verb: 'CWD', run: (driver) => driver.changeDirectory('/zone'), happened: null },
+  { verb: 'RETR', run: (driver) => driver.download?.('/zone/file'), happened: null },
+  { verb: 'SIZE', run: (driver) => driver.size?.('/zone/file'), happened: null },
+  { verb: 'LIST', run: (driver) => driver.list?.('/zone'), happened: null },
+  { verb: 'CWD', run: (driver) => driver.changeDirectory?.('/zone'), happened: null },
   {
     verb: 'STOR',
-    run: (driver) => driver.upload('/zone/file', 'new'),
+    run: (driver) => driver.upload?.('/zone/file', 'new'),
     happened: (root) => content(root, 'zone/file') === 'new',
   },
   {
     verb: 'APPE',
-    run: (driver) => driver.append('/zone/file', '+'),
+    run: (driver) => driver.append?.('/zone/file', '+'),
     happened: (root) => content(root, 'zone/file') === 'old+',
   },
   {
     verb: 'MKD',
-    run: (driver) => driver.makeDirectory('/zone/made'),
+    run: (driver) => driver.makeDirectory?.('/zone/made'),
     happened: (root) => fs.existsSync(join(root, 'zone/made')),
   },
   {
     verb: 'RMD',
-    run: (driver) => driver.removeDirectory('/zone/empty'),
+    run: (driver) => driver.removeDirectory?.('/zone/empty'),
     happened: (root) => !fs.existsSync(join(root, 'zone/empty')),
   },
   {
     verb: 'DELE',
-    run: (driver) => driver.removeFile('/zone/file'),
+    run: (driver) => driver.removeFile?.('/zone/file'),
     happened: (root) => !fs.existsSync(join(root, 'zone/file')),
   },
   {
     verb: 'RNTO',
-    run: (driver) => driver.rename('/zone/file', '/zone/moved'),
+    run: (driver) => driver.rename?.('/zone/file', '/zone/moved'),
     happened: (root) => content(root, 'zone/moved') === 'old' && !fs.existsSync(join(root, 'zone/file')),
   },
   {
     verb: 'SITE_CHMOD',
-    run: (driver) => driver.changeMode('/zone/file', 0o600),
+    run: (driver) => driver.changeMode?.('/zone/file', 0o600),
     happened: (root) => (fs.statSync(join(root, 'zone/file')).mode & 0o777) === 0o600,
   },
   {
     verb: 'MFMT',
-    run: (driver) => driver.setModifyTime('/zone/file', new Date(86_400_000)),
+    run: (driver) => driver.setModifyTime?.('/zone/file', new Date(86_400_000)),
     happened: (root) => fs.statSync(join(root, 'zone/file')).mtimeMs === 86_400_000,
+  },
+  {
+    verb: 'SYMLINK',
+    run: (driver) => driver.makeSymbolicLink?.('file', '/zone/link'),
+    happened: (root) =>
+      fs.lstatSync(join(root, 'zone/link'), { throwIfNoEntry: false })?.isSymbolicLink() === true,
   },
 ];
 
@@ -104,10 +126,24 @@ export interface AccessRule {
   readonly denies: readonly string[];
 }
 
-const writing = ['STOR', 'APPE', 'MKD', 'RMD', 'DELE', 'RNTO', 'SITE_CHMOD', 'MFMT'];
+const writing = [
+  'STOR',
+  'APPE',
+  'MKD',
+  'RMD',
+  'DELE',
+  'RNFR',
+  'RNTO',
+  'MFMT',
+  'SITE_CHMOD',
+  'SETSTAT',
+  'SYMLINK',
+];
 const reading = ['RETR', 'SIZE'];
-const browsing = ['LIST', 'CWD'];
-const every = [...writing, ...reading, ...browsing];
+const browsing = ['LIST', 'NLST', 'MLSD', 'CWD', 'STAT'];
+/** In no group but ALL. */
+const apart = ['LSTAT', 'FSTAT', 'READLINK'];
+const every = [...writing, ...reading, ...browsing, ...apart];
 
 const user = (name: string) => ({ mode: 'or', terms: [{ name, negate: false }] }) as const;
 
@@ -147,6 +183,35 @@ export const accessRules: readonly AccessRule[] = [
   ...every.map((verb) => ({ name: `${verb} denied`, limits: [denyAll(verb)], zone: [], denies: [verb] })),
 ];
 
-export function expectedOutcome(rule: AccessRule, operation: AccessOperation): AccessOutcome {
-  return rule.denies.includes(operation.verb) ? 'denied' : 'allowed';
+export function expectedOutcome(
+  rule: AccessRule,
+  operation: AccessOperation,
+  names: AccessNames = {},
+): AccessOutcome {
+  const asked = names[operation.verb] ?? [operation.verb];
+  return asked.some((name) => rule.denies.includes(name)) ? 'denied' : 'allowed';
+}
+
+/** Runs every operation under one rule; looks at the answer, and at the disk under `root` both times. */
+export async function runAccessTable(
+  rule: AccessRule,
+  root: string,
+  driver: AccessDriver,
+  names: AccessNames = {},
+): Promise<void> {
+  for (const operation of accessOperations) {
+    prepareAccessTree(root);
+    const attempt = operation.run(driver);
+    if (attempt === undefined) continue;
+    const outcome = await attempt.then(
+      () => 'allowed',
+      (error: unknown) => {
+        if (error instanceof AccessDenied) return 'denied';
+        throw error;
+      },
+    );
+    assert.equal(outcome, expectedOutcome(rule, operation, names), operation.verb);
+    if (operation.happened !== null)
+      assert.equal(operation.happened(root), outcome === 'allowed', `${operation.verb} on disk`);
+  }
 }

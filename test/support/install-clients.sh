@@ -1,8 +1,12 @@
 #!/bin/sh
-# Fetches a FIPS provider for the tests into the project's cache, and installs the clients the interop tests drive: curl lftp gnutls-cli
-# ncftp tnftp openssl python3 with paramiko and asyncssh, OpenSSH's and PuTTY's clients, sshfs, ssh-audit (Debian, as root).
+# Installs the clients the interop tests drive: curl lftp gnutls-cli ncftp tnftp openssl python3 with paramiko and asyncssh,
+# OpenSSH's and PuTTY's clients, sshfs, ssh-audit (Debian, as root). What Debian has too old or not at all goes into the
+# project's cache: a FIPS provider, an OpenSSH client with ML-KEM, npm's ssh2.
 set -eu
-"$(dirname -- "$0")/fetch-fips-provider.sh" >/dev/null || echo 'no FIPS provider could be fetched' >&2
+here=$(dirname -- "$0")
+for what in fips-provider openssh-client ssh2; do
+  "$here/fetch-$what.sh" >/dev/null || echo "fetch-$what.sh failed" >&2
+done
 missing=
 for pair in curl:curl lftp:lftp gnutls-cli:gnutls-bin ncftpget:ncftp tnftp:tnftp openssl:openssl python3:python3 \
   sftp:openssh-client psftp:putty-tools ssh-audit:ssh-audit sshfs:sshfs; do

@@ -10,9 +10,22 @@ function has(program: string): boolean {
   return spawnSync('/bin/sh', ['-c', 'command -v "$0"', program]).status === 0;
 }
 
+/** Where Debian's packages are; another Python may come first in the path. */
+export const PYTHON = '/usr/bin/python3';
+
 /** True when the program can be run; false after the test was marked as skipped. Throws with CI=true. */
 export function needsProgram(context: TestContext, program: string): boolean {
-  if (has(program)) return true;
+  return needs(context, program, () => has(program));
+}
+
+/** The same for a module of the system's Python. */
+export function needsPythonModule(context: TestContext, module: string): boolean {
+  const imports = (): boolean => spawnSync(PYTHON, ['-W', 'ignore', '-c', `import ${module}`]).status === 0;
+  return needs(context, `Python's ${module}`, imports);
+}
+
+function needs(context: TestContext, what: string, isThere: () => boolean): boolean {
+  if (isThere()) return true;
   if (!installTried && process.getuid?.() === 0) {
     installTried = true;
     try {
@@ -20,9 +33,9 @@ export function needsProgram(context: TestContext, program: string): boolean {
     } catch (error) {
       context.diagnostic(`installing clients failed: ${(error as Error).message}`);
     }
-    if (has(program)) return true;
+    if (isThere()) return true;
   }
-  if (process.env['CI'] === 'true') throw new Error(`${program} is not installed`);
-  context.skip(`${program} is not installed`);
+  if (process.env['CI'] === 'true') throw new Error(`${what} is not installed`);
+  context.skip(`${what} is not installed`);
   return false;
 }

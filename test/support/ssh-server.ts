@@ -28,9 +28,12 @@ AllowStoreRestart on
 export const SSH_CONFIG = `${BASE_CONFIG}${SSH_DIRECTIVES}`;
 
 /** `type base64` of each host key of this process's test servers; made once. */
-let hostKeys: Promise<ReadonlyMap<HostKeyKind, { readonly pem: string; readonly line: string }>> | null = null;
+let hostKeys: Promise<ReadonlyMap<HostKeyKind, { readonly pem: string; readonly line: string }>> | null =
+  null;
 
-async function makeHostKeys(): Promise<ReadonlyMap<HostKeyKind, { readonly pem: string; readonly line: string }>> {
+async function makeHostKeys(): Promise<
+  ReadonlyMap<HostKeyKind, { readonly pem: string; readonly line: string }>
+> {
   const made = await Promise.all(
     KINDS.map(async (kind) => {
       const pem = await generateHostKey(kind);
@@ -81,7 +84,11 @@ export interface SshShared {
   passwordOptions(more?: Readonly<Record<string, string>>): string[];
   readonly env: NodeJS.ProcessEnv;
   /** `sftp -b`: one command per line. */
-  sftp(commands: readonly string[], more?: Readonly<Record<string, string>>, flags?: readonly string[]): Promise<ProgramResult>;
+  sftp(
+    commands: readonly string[],
+    more?: Readonly<Record<string, string>>,
+    flags?: readonly string[],
+  ): Promise<ProgramResult>;
   scp(args: readonly string[], more?: Readonly<Record<string, string>>): Promise<ProgramResult>;
   /** `alice@127.0.0.1:PATH` for scp. */
   remote(path: string): string;
@@ -119,10 +126,14 @@ export function sharedSshServer(config: string = SSH_CONFIG, options: TestServer
     const { uid, gid } = statSync(home());
     chownSync(path, uid, gid);
   };
+  const written = new Map<number, string>();
+  // Once per port: clients that run at the same time read it.
   const knownHosts = (port: number): string => {
-    const file = join(work, `.known_hosts.${port}`);
+    const file = written.get(port) ?? join(work, `.known_hosts.${port}`);
+    if (written.has(port)) return file;
     const lines = shared.server.read('host_key_lines').trim().split('\n');
     writeFileSync(file, lines.map((line) => `[127.0.0.1]:${port} ${line}\n`).join(''));
+    written.set(port, file);
     return file;
   };
   const given = (values: Readonly<Record<string, string>>): string[] =>
@@ -139,10 +150,17 @@ export function sharedSshServer(config: string = SSH_CONFIG, options: TestServer
     NumberOfPasswordPrompts: '1',
     ConnectTimeout: '10',
   });
-  const clientOptions = (more: Readonly<Record<string, string>> = {}, port = shared.server.port): string[] => [
+  const clientOptions = (
+    more: Readonly<Record<string, string>> = {},
+    port = shared.server.port,
+  ): string[] => [
     ...['-F', '/dev/null'],
     ...given(more),
-    ...given({ ...common(port), IdentityFile: join(shared.server.directory, 'user_key'), PreferredAuthentications: 'publickey' }),
+    ...given({
+      ...common(port),
+      IdentityFile: join(shared.server.directory, 'user_key'),
+      PreferredAuthentications: 'publickey',
+    }),
   ];
   return {
     get server() {

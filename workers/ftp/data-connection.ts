@@ -4,6 +4,7 @@ import { normaliseAddress } from '../../src/config/address-pattern.ts';
 import { connectActive, type ActiveConnect } from './active-connector.ts';
 import { admitsDataAddress } from './foreign-address.ts';
 import { keepAlive } from '../transfer/keep-alive.ts';
+import { receiveCopies } from '../transfer/receive-into.ts';
 import { listenPassive, type PassiveListener } from './passive-listener.ts';
 import type { DataConnections, FtpSession } from './session-types.ts';
 
@@ -237,6 +238,7 @@ class SessionDataConnections implements DataConnections {
   }
 
   #applySocketOptions(socket: Socket): void {
+    receiveCopies(socket);
     const { tcpNoDelay, socketOptions } = this.#session.settings;
     if (!tcpNoDelay) socket.setNoDelay(false);
     keepAlive(socket, socketOptions);

@@ -14,6 +14,7 @@ import type { FtpCommand } from './command.ts';
 import { passGates, type ReceivedCommand } from './gates.ts';
 import { greeting } from './greeting.ts';
 import { keepAlive } from '../transfer/keep-alive.ts';
+import { receiveCopies } from '../transfer/receive-into.ts';
 import { replyForFsError } from './reply-for-error.ts';
 import { lastReply, noteEnd, type Outcome } from './session-end.ts';
 import { noDetails, SessionState } from './session-state.ts';
@@ -114,6 +115,7 @@ class FtpProtocolSession extends SessionState implements ProtocolSession {
 
   async #serveAll(): Promise<void> {
     const { settings, socket } = { settings: this.settings, socket: this.context.socket };
+    receiveCopies(socket);
     socket.setNoDelay(settings.tcpNoDelay);
     keepAlive(socket, settings.socketOptions);
     setSocketSizes(socket, settings.socketOptions);

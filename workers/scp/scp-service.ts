@@ -1,5 +1,7 @@
 /** SCP on one SSH channel: the exec request's command, run by this server itself. */
 import type { ChannelHandler, SshChannel } from '../ssh/ssh-channel.ts';
+import { FsError } from '../vfs/fs-error.ts';
+import { textForFsError } from '../vfs/fs-error-text.ts';
 import { ChannelInput, ScpInputError } from './channel-input.ts';
 import { ChannelOutput } from './channel-output.ts';
 import { ScpSink } from './scp-sink.ts';
@@ -77,10 +79,18 @@ class ScpHandler implements ChannelHandler {
     try {
       status = await work.run();
     } catch (error) {
-      if (!(error instanceof ScpRecordError) && !(error instanceof ScpInputError)) throw error;
-      session.sftpLog(`scp: ${error.message}`);
-      await this.#output.write(encodeError('fatal', error.message));
+      const text = refusalOf(error, command);
+      if (text === null) throw error;
+      session.sftpLog(`scp: ${text}`);
+      await this.#output.write(encodeError('fatal', text));
     }
     if (!this.#output.closed) this.#channel.end(status);
   }
+}
+
+/** What the client is told of an error that is its own doing; null: a bug of ours. */
+function refusalOf(error: unknown, { path }: ScpCommand): string | null {
+  if (error instanceof ScpRecordError || error instanceof ScpInputError) return error.message;
+  // The path of the command line itself cannot be one here: it holds a line end.
+  return error instanceof FsError ? `${path}: ${textForFsError(error)}` : null;
 }

@@ -2,12 +2,9 @@
 import { writev } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SshSession } from '../ssh/ssh-types.ts';
-import {
-  SessionTransfer,
-  transferBounds,
-  transferPermit,
-  type TransferEnd,
-} from '../transfer/session-transfer.ts';
+import { SessionTransfer, transferBounds } from '../transfer/session-transfer.ts';
+import { admitTransfer, endTransfer } from '../transfer/transfer-admission.ts';
+import type { TransferEnd } from '../transfer/transfer-end.ts';
 import { toFsError } from '../vfs/errno-mapping.ts';
 import { FsError } from '../vfs/fs-error.ts';
 import { textForFsError } from '../vfs/fs-error-text.ts';
@@ -108,7 +105,7 @@ export class ScpSink {
     const parent = this.#levels.at(-1)?.path ?? (isDirectory ? target : null);
     return parent === null
       ? target
-      : this.#session.vfs.resolve(parent === '/' ? `/${name}` : `${parent}/${name}`);
+      : this.#session.vfs.resolveLiteral(parent === '/' ? `/${name}` : `${parent}/${name}`);
   }
 
   async #enter(record: DirectoryRecord, path: VirtualPath): Promise<void> {
@@ -156,35 +153,43 @@ export class ScpSink {
       await this.#refuse('warning', `${path}: ${textForFsError(error)}`);
       return;
     }
+    const refusal = await admitTransfer(this.#session, target.settings, 'STOR');
+    if (refusal !== null) {
+      target.abort(0);
+      await this.#refuse('warning', `${path}: ${refusal.text}`);
+      return;
+    }
+    let received: Received;
+    try {
+      received = await this.#receiveAdmitted(record, path, target);
+    } finally {
+      endTransfer(this.#session);
+    }
+    if (received.kind === 'whole') received = this.#finishAttributes(path, record.mode, times, target);
+    if (received.kind === 'whole') await this.#output.ok();
+    else if (received.kind === 'failed') await this.#refuse('warning', `${path}: ${received.text}`);
+  }
+
+  async #receiveAdmitted(record: FileRecord, path: VirtualPath, target: UploadTarget): Promise<Received> {
     const transfer = new SessionTransfer(this.#session, {
       direction: 'upload',
       service: 'scp',
       clientPath: path,
       realPath: target.realPath,
       verb: 'STOR',
-      replaces: target.previousSize !== null,
+      fileSize: record.size,
+      fileModified: target.previousSize !== null,
     });
     let received: Received = { kind: 'lost' };
     try {
-      const permit = await transferPermit(this.#session, target.settings, 'STOR');
-      if (!permit.ok) {
-        received = failed(permit.text);
-      } else {
-        try {
-          await this.#output.ok();
-          received = await this.#receiveContents(record.size, target, transfer);
-        } finally {
-          await permit.release();
-        }
-      }
+      await this.#output.ok();
+      received = await this.#receiveContents(record.size, target, transfer);
       if (received.kind === 'whole') received = this.#commit(target);
     } finally {
       if (received.kind !== 'whole') target.abort(transfer.bytes);
       transfer.end(endOf(received));
     }
-    if (received.kind === 'whole') received = this.#finishAttributes(path, record.mode, times, target);
-    if (received.kind === 'whole') await this.#output.ok();
-    else if (received.kind === 'failed') await this.#refuse('warning', `${path}: ${received.text}`);
+    return received;
   }
 
   /** All bytes the record announced are read, written or not: else the next record would be looked for in the contents. */
@@ -239,11 +244,12 @@ export class ScpSink {
   #applyAttributes(path: VirtualPath, mode: number, times: Times | null, kind: 'file' | 'directory'): void {
     const { vfs, settings } = this.#session;
     const { umask } = vfs.configFor(path).settings;
+    const command = kind === 'file' ? 'STOR' : 'MKD';
     const mask = this.#command.preservesTimes ? 0 : kind === 'file' ? umask.file : umask.directory;
     if (!settings.sftpOptions.includes('IgnoreSCPUploadPerms'))
-      vfs.changeMode(path, mode & 0o777 & ~mask, 'STOR');
+      vfs.changeMode(path, mode & 0o777 & ~mask, command);
     if (times !== null && !settings.sftpOptions.includes('IgnoreSCPUploadTimes'))
-      vfs.setTimes(path, new Date(times.accessed * 1000), new Date(times.modified * 1000), 'STOR');
+      vfs.setTimes(path, new Date(times.accessed * 1000), new Date(times.modified * 1000), command);
   }
 
   #takeTimes(): Times | null {
@@ -254,7 +260,8 @@ export class ScpSink {
 
   #isDirectory(path: VirtualPath): boolean {
     try {
-      return this.#session.vfs.stat(path, 'STOR').isDirectory();
+      // Only where the target lies is looked up; what may be done there is asked when it is done.
+      return this.#session.vfs.stat(path, 'REALPATH').isDirectory();
     } catch (error) {
       if (!(error instanceof FsError)) throw error;
       return false;

@@ -2,16 +2,13 @@
 import { read, type Stats } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { SshSession } from '../ssh/ssh-types.ts';
-import {
-  SessionTransfer,
-  transferBounds,
-  transferPermit,
-  type TransferEnd,
-} from '../transfer/session-transfer.ts';
+import { SessionTransfer, transferBounds } from '../transfer/session-transfer.ts';
+import { admitTransfer, endTransfer } from '../transfer/transfer-admission.ts';
+import type { TransferEnd } from '../transfer/transfer-end.ts';
 import { toFsError } from '../vfs/errno-mapping.ts';
 import { FsError } from '../vfs/fs-error.ts';
 import { textForFsError } from '../vfs/fs-error-text.ts';
-import type { OpenedFile, VirtualPath } from '../vfs/types.ts';
+import type { DirectoryCursor, OpenedFile, VirtualPath } from '../vfs/types.ts';
 import type { ChannelInput } from './channel-input.ts';
 import type { ChannelOutput } from './channel-output.ts';
 import { expandNames } from './name-expansion.ts';
@@ -46,12 +43,23 @@ export class ScpSource {
   async run(): Promise<number> {
     try {
       await this.#acknowledged();
-      for (const name of expandNames(this.#session, this.#command.path)) await this.#send(name, 0);
+      for (const name of await this.#names()) await this.#send(name, 0);
       // The client has acknowledged everything; OpenSSH's waits for this side to end.
       return this.#errors === 0 ? 0 : 1;
     } catch (error) {
       if (error instanceof StopSending) return 1;
       throw error;
+    }
+  }
+
+  async #names(): Promise<readonly string[]> {
+    const { path } = this.#command;
+    try {
+      return await expandNames(this.#session, path);
+    } catch (error) {
+      if (!(error instanceof FsError)) throw error;
+      await this.#complain(`${path}: ${textForFsError(error)}`);
+      return [];
     }
   }
 
@@ -72,36 +80,42 @@ export class ScpSource {
   async #sendDirectory(path: VirtualPath, name: string, stats: Stats, depth: number): Promise<void> {
     if (!this.#command.recursive) return this.#complain(`cannot send directory '${name}' (no -r option)`);
     if (depth >= MAX_DEPTH) return this.#complain(`cannot send directory '${name}': nested too deep`);
-    const names = this.#namesIn(path);
-    await this.#sendTimes(stats);
-    const record = encodeRecord({ kind: 'directory', mode: stats.mode & 0o7777, name: lastName(path) });
-    if (!(await this.#announced(record))) return;
-    for await (const entry of names)
-      await this.#send(path === '/' ? `/${entry}` : `${path}/${entry}`, depth + 1);
+    // Before anything is announced: a directory that cannot be read is an error of its own.
+    const cursor = this.#session.vfs.openDirectory(path, 'LIST');
+    try {
+      await this.#sendTimes(stats);
+      const record = encodeRecord({ kind: 'directory', mode: stats.mode & 0o7777, name: lastName(path) });
+      if (!(await this.#announced(record))) return;
+      await this.#sendEntries(path, cursor, depth);
+    } finally {
+      cursor.close();
+    }
     await this.#announced(encodeRecord({ kind: 'end' }));
   }
 
-  async *#namesIn(path: VirtualPath): AsyncGenerator<string> {
-    const cursor = this.#session.vfs.openDirectory(path, 'LIST');
+  async #sendEntries(path: VirtualPath, cursor: DirectoryCursor, depth: number): Promise<void> {
     try {
-      while (!cursor.ended) for (const { name } of cursor.next(DIRECTORY_BATCH)) yield name;
-    } finally {
-      cursor.close();
+      while (!cursor.ended)
+        for (const { name } of cursor.next(DIRECTORY_BATCH))
+          await this.#send(path === '/' ? `/${name}` : `${path}/${name}`, depth + 1);
+    } catch (error) {
+      if (!(error instanceof FsError)) throw error;
+      await this.#complain(`${path}: ${textForFsError(error)}`);
     }
   }
 
   async #sendFile(path: VirtualPath, stats: Stats): Promise<void> {
     const file = this.#session.vfs.openRead(path, 'RETR');
     try {
-      const permit = await transferPermit(this.#session, file.settings, 'RETR');
-      if (!permit.ok) return await this.#complain(`${path}: ${permit.text}`);
+      const refusal = await admitTransfer(this.#session, file.settings, 'RETR');
+      if (refusal !== null) return await this.#complain(`${path}: ${refusal.text}`);
       try {
         await this.#sendTimes(stats);
         const { size, mode } = file.stats;
         const record = encodeRecord({ kind: 'file', mode: mode & 0o7777, size, name: lastName(path) });
         if (await this.#announced(record)) await this.#sendContents(path, file);
       } finally {
-        await permit.release();
+        endTransfer(this.#session);
       }
     } finally {
       file.close();
@@ -115,7 +129,8 @@ export class ScpSource {
       clientPath: path,
       realPath: file.realPath,
       verb: 'RETR',
-      replaces: false,
+      fileSize: file.stats.size,
+      fileModified: false,
     });
     let end: TransferEnd = { kind: 'cancelled', reason: 'connection lost' };
     try {
@@ -132,6 +147,8 @@ export class ScpSource {
       }
     } finally {
       transfer.end(end);
+      const { bytes } = transfer;
+      this.#session.context.log.trace('scp', 8, () => `sent '${path}': ${end.kind}, ${bytes} bytes`);
     }
   }
 

@@ -29,6 +29,7 @@ import type { MutableSessionFacts, ProtocolSession, SessionContext } from './ses
 import { adoptSocket, runInSession, type SessionScope } from './session-scope.ts';
 import { refuseAndClose } from '../ssh/refusal.ts';
 import { serverVersion } from '../ssh/server-version.ts';
+import { noteConnected } from '../ssh/session-environment.ts';
 import { speaksSsh } from './create-protocol.ts';
 import { sayAndClose } from './say-and-close.ts';
 
@@ -176,7 +177,10 @@ class Session implements SessionScope, SessionControl {
     let inForce = effective;
     const log = createSessionLog({ config: () => inForce, facts: this.#facts, operations: held.operations });
     this.#log = log;
-    if (this.#sshVersion !== null) this.#facts.protocol = 'sftp';
+    if (this.#sshVersion !== null) {
+      this.#facts.protocol = 'sftp';
+      noteConnected(this.#facts, effective.settings.setEnv);
+    }
     log.system('info', `${this.#sshVersion === null ? 'FTP' : 'SSH2'} session opened.`);
     this.#logEvent('CONNECT', this.#facts.connectedAt);
     const protocol = this.#environment.createProtocol({

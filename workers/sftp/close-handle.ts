@@ -1,9 +1,9 @@
 /** The end of a handle: by CLOSE, or because the channel is gone. */
+import { endTransfer } from '../transfer/transfer-admission.ts';
 import { toFsError } from '../vfs/errno-mapping.ts';
 import type { DirectoryHandle } from './directory-handle.ts';
 import type { FileHandle } from './file-handle.ts';
 import type { SftpService } from './sftp-types.ts';
-import { endTransfer } from './transfer-admission.ts';
 
 /**
  * Closes, commits an upload that the client has closed, aborts one it has not, and writes the transfer's logs. Throws

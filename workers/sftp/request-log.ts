@@ -1,7 +1,8 @@
 /** What SFTP requests leave in ExtendedLog, TransferLog, SFTPLog, counters and events (sftp-directives, section 4). */
+import type { Settings } from '../../src/config/server-config.ts';
 import { logsCommand } from '../../src/log/extended-log.ts';
-import type { CommandRecord } from '../../src/log/session-log.ts';
 import type { SshSession } from '../ssh/ssh-types.ts';
+import { recordTransferEnd, type TransferEnd } from '../transfer/transfer-end.ts';
 import { transferRecord } from '../transfer/transfer-record.ts';
 import type { FileHandle } from './file-handle.ts';
 import type { RequestRow, RunningRequest } from './sftp-types.ts';
@@ -15,15 +16,13 @@ const ftpClasses: Readonly<Record<string, readonly string[]>> = {
   RMD: ['WRITE'],
   RNTO: ['WRITE'],
   MLSD: ['DIRS'],
-  RETR: ['READ'],
-  STOR: ['WRITE'],
-  APPE: ['WRITE'],
 };
 const FTP_DONE = 250;
 const FTP_FAILED = 550;
-const TRANSFER_DONE = 226;
-const TRANSFER_FAILED = 451;
+/** Single READs and WRITEs in the TraceLog. */
+const DATA_TRACE_LEVEL = 18;
 
+const INIT_CLASSES: readonly string[] = ['MISC', 'SFTP'];
 export const READ_CLASSES: readonly string[] = ['READ', 'SFTP'];
 export const WRITE_CLASSES: readonly string[] = ['WRITE', 'SFTP'];
 
@@ -38,8 +37,9 @@ export class RequestLog {
     const { extendedLog } = session.settings;
     const wants = (verb: string, classes: readonly string[]): boolean =>
       extendedLog.some((target) => logsCommand(target, { verb, classes }));
-    this.wantsReads = wants('READ', READ_CLASSES);
-    this.wantsWrites = wants('WRITE', WRITE_CLASSES);
+    const traced = tracesData(session.settings);
+    this.wantsReads = traced || wants('READ', READ_CLASSES);
+    this.wantsWrites = traced || wants('WRITE', WRITE_CLASSES);
   }
 
   /** One answered request; `reply` is what the client is told. */
@@ -59,6 +59,11 @@ export class RequestLog {
       transfer: null,
     };
     const classes = request.classes ?? row.classes;
+    log.trace(
+      'sftp',
+      7,
+      () => `request ${request.id}: ${row.name} '${request.argument}': ${statusText(code)}`,
+    );
     log.command({ ...common, verb: row.name, classes, replyCode: code, replyText: statusText(code) });
     if (row.ftpEquivalent === null) return;
     const failed = code !== StatusCode.OK;
@@ -71,9 +76,30 @@ export class RequestLog {
     });
   }
 
+  /** INIT; `version` is what the client asked for. */
+  greeting(version: number): void {
+    const { log } = this.#session.context;
+    log.trace('sftp', 7, () => `INIT: client asks for version ${version}`);
+    log.command({
+      verb: 'INIT',
+      argument: String(version),
+      classes: INIT_CLASSES,
+      replyCode: StatusCode.OK,
+      replyText: statusText(StatusCode.OK),
+      receivedAt: new Date(),
+      milliseconds: 0,
+      realPath: null,
+      clientPath: null,
+      renameFrom: null,
+      transfer: null,
+    });
+  }
+
   /** A READ or WRITE, where an ExtendedLog asks for each of them. */
   data(verb: 'READ' | 'WRITE', handle: FileHandle | null, code: StatusCode): void {
-    this.#session.context.log.command({
+    const { log } = this.#session.context;
+    log.trace('sftp', DATA_TRACE_LEVEL, () => `${verb} '${handle?.path ?? ''}': ${statusText(code)}`);
+    log.command({
       verb,
       argument: handle?.path ?? '',
       classes: verb === 'READ' ? READ_CLASSES : WRITE_CLASSES,
@@ -110,64 +136,31 @@ export class RequestLog {
     const sent = handle.bytesOut.bytes;
     const direction = handle.writable && (received > 0 || sent === 0) ? 'upload' : 'download';
     const bytes = direction === 'upload' ? received : sent;
-    const completed = failure === null && closedByClient;
     handle.bytesIn.flush();
     handle.bytesOut.flush();
     context.facts.bytesIn += received;
     context.facts.bytesOut += sent;
-    if (completed && direction === 'upload') context.facts.filesIn += 1;
-    if (completed && direction === 'download') context.facts.filesOut += 1;
-    const finished = { direction, realPath: handle.realPath, bytes, milliseconds, completed } as const;
-    context.log.transfer(transferRecord({ ...finished, ascii: false, anonymous: false }, context.facts));
-    context.log.command(this.#transferCommand(handle, finished, failure));
-    this.#report(handle, finished);
-  }
-
-  #transferCommand(
-    handle: FileHandle,
-    ended: { bytes: number; milliseconds: number; completed: boolean },
-    failure: string | null,
-  ): CommandRecord {
-    const { completed } = ended;
-    const reason = completed ? null : (failure ?? 'Data connection closed');
-    return {
-      verb: handle.command,
-      argument: handle.path,
-      classes: ftpClasses[handle.command] ?? [],
-      replyCode: completed ? TRANSFER_DONE : TRANSFER_FAILED,
-      replyText: completed ? 'Transfer complete' : `Transfer aborted. ${reason}`,
-      receivedAt: new Date(),
-      milliseconds: ended.milliseconds,
-      realPath: handle.realPath,
+    recordTransferEnd(context, {
+      direction,
+      service: 'sftp',
       clientPath: handle.path,
-      renameFrom: null,
-      transfer: {
-        bytes: ended.bytes,
-        milliseconds: ended.milliseconds,
-        status: completed ? 'success' : failure === null ? 'cancelled' : 'failed',
-        failure: reason,
-        ascii: false,
-        port: 0,
-        offset: 0,
-        fileSize: handle.size,
-        fileModified: handle.previousSize !== null && handle.bytesIn.bytes > 0,
-      },
-    };
-  }
-
-  #report(
-    handle: FileHandle,
-    ended: { direction: 'upload' | 'download'; bytes: number; milliseconds: number; completed: boolean },
-  ): void {
-    const { context } = this.#session;
-    if (!context.reportsTransfers) return;
-    const { direction, bytes, milliseconds, completed } = ended;
-    const who = { sessionId: context.sessionId, user: context.facts.user ?? '' };
-    const event = { ...who, direction, path: handle.path, bytes, milliseconds, completed };
-    // An embedder's event must not delay the reply; a main that is gone ends the session by other means.
-    context.services.reportTransfer(event).catch((error: unknown) => {
-      const reason = error instanceof Error ? error.name : 'error';
-      context.log.system('warn', `unable to report a transfer to the main actor: ${reason}`);
+      realPath: handle.realPath,
+      verb: handle.command,
+      bytes,
+      milliseconds,
+      fileSize: handle.size,
+      fileModified: handle.previousSize !== null && received > 0,
+      end: endOf(failure, closedByClient),
     });
   }
+}
+
+function endOf(failure: string | null, closedByClient: boolean): TransferEnd {
+  if (failure !== null) return { kind: 'failed', reason: failure };
+  return closedByClient ? { kind: 'completed' } : { kind: 'cancelled', reason: 'Data connection closed' };
+}
+
+function tracesData({ trace, traceLog }: Settings): boolean {
+  const range = trace.get('sftp') ?? trace.get('DEFAULT');
+  return traceLog !== null && range !== undefined && range.max >= DATA_TRACE_LEVEL;
 }

@@ -213,6 +213,8 @@ export class RequestScheduler {
       this.#next += 1;
       this.#refuse(request, error);
       this.#unsent += request.reply?.length ?? 0;
+      const handle = this.#host.handles.find(request.handle);
+      this.#logRefused(request, handle?.kind === 'file' ? handle : null);
       return null;
     }
   }
@@ -234,6 +236,7 @@ export class RequestScheduler {
     file.failure ??= failure;
     this.#refuse(request, failure);
     this.#unsent += request.reply?.length ?? 0;
+    this.#logRefused(request, file);
   }
 
   #began(kind: 'reads' | 'writes' | 'request'): void {
@@ -330,7 +333,13 @@ export class RequestScheduler {
     );
   }
 
-  #logData(verb: 'READ' | 'WRITE', requests: readonly QueuedRequest[], handle: FileHandle): void {
+  #logRefused(request: QueuedRequest, handle: FileHandle | null): void {
+    const { log } = this.#host;
+    if (request.type === MessageType.WRITE ? log.wantsWrites : log.wantsReads)
+      this.#logData(request.type === MessageType.WRITE ? 'WRITE' : 'READ', [request], handle);
+  }
+
+  #logData(verb: 'READ' | 'WRITE', requests: readonly QueuedRequest[], handle: FileHandle | null): void {
     for (const { reply } of requests) {
       const isStatus = reply !== null && reply[4] === MessageType.STATUS;
       const code = (isStatus ? reply.readUInt32BE(9) : StatusCode.OK) as StatusCode;

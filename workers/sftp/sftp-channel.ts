@@ -65,6 +65,8 @@ class SftpChannel implements SchedulerHost {
   readonly #scheduler: RequestScheduler;
   #version: SftpVersion = 3;
   #state: State = 'greeting';
+  /** A second INIT waits for what came before it: it changes the version, and memory is counted in order of arrival. */
+  #heldInit: Message | null = null;
   /** version-select may only come before any other request. */
   #versionSettled = false;
   #advancing = false;
@@ -190,8 +192,13 @@ class SftpChannel implements SchedulerHost {
   #decodeAll(): boolean {
     let count = 0;
     while (this.#mayDecode()) {
-      const message = this.#nextMessage();
+      const message = this.#heldInit ?? this.#nextMessage();
+      this.#heldInit = null;
       if (message === null) break;
+      if (message.type === MessageType.INIT && this.#scheduler.length > 0) {
+        this.#heldInit = message;
+        break;
+      }
       count += 1;
       if (message.type === MessageType.INIT) this.#greet(message);
       else this.#enqueue(message);
@@ -227,11 +234,12 @@ class SftpChannel implements SchedulerHost {
   #greet(message: Message): void {
     const asked = askedVersion(message);
     const version = asked === null ? null : chooseVersion(asked, this.allowedVersions);
-    if (version === null) {
+    if (asked === null || version === null) {
       this.#abort('Unable to use requested SFTP protocol version');
       return;
     }
     if (this.#state === 'greeting') this.#state = 'open';
+    this.log.greeting(asked);
     this.#settleVersion(version);
     this.write([encodeVersion(version, versionPairs(version, this.allowedVersions, this.extensions))]);
     this.consumed(message.size);

@@ -60,6 +60,7 @@ export function recordOfMessage(type: number, keyExchange: string | null): Comma
     realPath: null,
     clientPath: null,
     renameFrom: null,
+    protocol: 'ssh2',
     transfer: null,
   };
 }

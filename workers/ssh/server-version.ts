@@ -1,9 +1,10 @@
 /** The server's identification line (RFC 4253, section 4.2), by ServerIdent. */
 import type { EffectiveConfig } from '../../src/config/effective-config.ts';
 import { serverHostOf } from '../../src/log/session-log-writer.ts';
-import { PROFTPD_VERSION } from '../../src/version.ts';
+import { MOD_SFTP_VERSION, PROFTPD_VERSION } from '../../src/version.ts';
 
-const DEFAULT_SOFTWARE = 'mod_sftp';
+/** With its version: WinSCP takes a bare `mod_sftp` for an old one and swaps the arguments of version 6's LINK. */
+const DEFAULT_SOFTWARE = `mod_sftp/${MOD_SFTP_VERSION}`;
 /** The line may have 255 bytes with `SSH-2.0-` and CR LF. */
 const MAX_SOFTWARE = 240;
 

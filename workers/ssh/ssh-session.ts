@@ -15,7 +15,7 @@ import { watchClient } from './connection/client-alive.ts';
 import { Connection } from './connection/connection.ts';
 import { recordOfMessage } from './message-records.ts';
 import { serverVersion } from './server-version.ts';
-import { algorithmLines, noteAlgorithms, noteClient, noteConnected } from './session-environment.ts';
+import { algorithmLines, noteAlgorithms, noteClient } from './session-environment.ts';
 import type { ChannelServices } from './ssh-channel.ts';
 import type { SshSession } from './ssh-types.ts';
 import { configuredGroups } from './transport/group-choice.ts';
@@ -137,7 +137,6 @@ export class SshProtocolSession implements ProtocolSession {
     socket.allowHalfOpen = true;
     keepAlive(socket, settings.socketOptions);
     setSocketSizes(socket, settings.socketOptions);
-    noteConnected(facts, settings.setEnv);
     this.#timers.connected(settings.timeoutLogin, settings.timeoutIdle);
     const log = (text: string): void => context.log.sftp(text);
     const [hostKeys, groups] = await Promise.all([

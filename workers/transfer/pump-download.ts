@@ -32,7 +32,7 @@ interface Slot {
 }
 
 /** Smaller files are read at once in this thread: a trip to the thread pool costs more than the copy. */
-const SYNC_READ_LIMIT = 64 * 1024;
+export const SYNC_READ_LIMIT = 64 * 1024;
 
 export class DownloadPump {
   readonly #options: DownloadOptions;

@@ -51,6 +51,21 @@ export function receiveInto(stream: Duplex, receiver: Receiver): void {
   handle.useUserBuffer(first);
 }
 
+/** Where chunks land before they are copied: one read at a time happens in a thread. */
+const landing = Buffer.allocUnsafeSlow(64 * 1024);
+
+/**
+ * For a socket that gets little: each chunk from now on has memory of its own length, where Node gives 64 KiB to every
+ * read of an accepted socket. The stream works as ever ('data', read, unshift, TLS on top).
+ */
+export function receiveCopies(stream: Duplex): void {
+  if (!canReceiveInto(stream)) return;
+  receiveInto(stream, {
+    nextBuffer: () => landing,
+    received: (bytes) => stream.push(Buffer.from(landing.subarray(0, bytes))),
+  });
+}
+
 function readingHandle(stream: Duplex): ReadingHandle | null {
   return (stream as Duplex & { readonly _handle?: ReadingHandle | null })._handle ?? null;
 }

@@ -50,8 +50,8 @@ function apply(target: Target, changes: AttributeChanges): void {
   if (accessTime === null && modifyTime === null) return;
   const kept = accessTime === null || modifyTime === null ? target.stats() : null;
   target.utimes(
-    accessTime === null ? kept!.atime : timeArgument(accessTime),
-    modifyTime === null ? kept!.mtime : timeArgument(modifyTime),
+    timeArgument(accessTime ?? kept!.atimeMs / 1000),
+    timeArgument(modifyTime ?? kept!.mtimeMs / 1000),
   );
 }
 

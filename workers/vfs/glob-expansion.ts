@@ -74,8 +74,11 @@ function* walk(
   for (const entry of found) {
     if (matches.size >= MAX_MATCHES || (budget.examined <= 0 && !isLast)) return;
     const shown = base + entry.name;
-    if (isLast) matches.set(shown, { shown, path: session.vfs.resolve(shown), entry });
-    else if (entry.stats.isDirectory() || entry.linkTarget !== null) {
+    if (isLast) {
+      // A name with a line end cannot be said to the client, and costs the others nothing.
+      const path = attempt(() => session.vfs.resolve(shown));
+      if (path !== null) matches.set(shown, { shown, path, entry });
+    } else if (entry.stats.isDirectory() || entry.linkTarget !== null) {
       yield* walk(context, `${shown}/`, segments, index + 1);
     }
   }

@@ -1,7 +1,7 @@
 /**
- * Files that are written at any offset (SFTP). What replaces or makes a whole file (truncating open) is written beside
- * and takes its name when it is closed, so a client that breaks off leaves the old file. What continues or changes a
- * file (no truncation, append), what asks for the name itself (exclusive creation: the name is the lock), and a file
+ * Files that are written at any offset (SFTP). What replaces or makes a whole file (truncating open, or a new name) is
+ * written beside and takes its name when it is closed, so a client that breaks off leaves the old file. What continues
+ * or changes a file (no truncation, append), what asks for the name itself (exclusive creation: the name is the lock), and a file
  * with more than one link (a replacement would part it from its other names) is written in place.
  *
  * Until the close the session itself must find what it is writing: `pending` holds the uploads by their final path, for
@@ -71,7 +71,8 @@ function openDestination(
   const flags = request.append ? constants.O_APPEND : 0;
   const common = { files, place, virtualPath: path, existing: existing?.stats ?? null, offset: 0 };
   const inPlace = (descriptor: number): UpdateInPlace => new UpdateInPlace({ ...common, descriptor });
-  const wholeFile = request.truncate && !request.append && !request.exclusive;
+  // Where nothing is there, nothing can be continued: a new file is whole too (scp over SFTP opens without truncation).
+  const wholeFile = (request.truncate || existing === null) && !request.append && !request.exclusive;
   if (existing === null) {
     if (!wholeFile) return inPlace(create(place, access | flags, request.mode ?? 0o666));
     const temporary = openTemporary(place, false, access)!;

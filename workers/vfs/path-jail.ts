@@ -15,6 +15,7 @@ export function createPathJail(root: string): RootJail {
 
 class PathPin implements Pinned {
   readonly path: string;
+  readonly descriptor = null;
   readonly stats: Stats;
   readonly #name: string;
 
@@ -81,6 +82,10 @@ class PathJail implements RootJail {
   pinEntry(directory: Pinned, name: string): Pinned {
     const path = `${directory.path}/${name}`;
     return new PathPin(path, lstatSync(path), `${directory.realPath()}/${name}`);
+  }
+
+  pinEntryIfThere(directory: Pinned, name: string): Pinned | null {
+    return nullIfAbsent(() => this.pinEntry(directory, name));
   }
 
   close(): void {

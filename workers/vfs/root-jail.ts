@@ -13,6 +13,7 @@ import {
   native,
 } from '../../src/util/native.ts';
 import { fsErrorOf, nullIfAbsent } from './errno-mapping.ts';
+import { openEntry, openEntryIfThere } from './directory-entry.ts';
 import { createPathJail } from './path-jail.ts';
 import { LINK_LIMIT, componentsOf } from './virtual-path.ts';
 
@@ -23,6 +24,8 @@ export type JailKind = 'kernel' | 'checked';
 export interface Pinned extends Disposable {
   /** Reaches exactly this object in `fs` calls; with `/name` appended, an entry of this directory. */
   readonly path: string;
+  /** Null where paths are all there is. */
+  readonly descriptor: number | null;
   readonly stats: Stats;
   /** Absolute path of the object, links resolved, the root written as the jail was given it. */
   realPath(): string;
@@ -41,6 +44,8 @@ export interface RootJail {
   pinIfThere(relative: string): Pinned | null;
   /** The entry `name` of a pinned directory, a link not followed. */
   pinEntry(directory: Pinned, name: string): Pinned;
+  /** Like `pinEntry`, null where there is nothing. */
+  pinEntryIfThere(directory: Pinned, name: string): Pinned | null;
   close(): void;
 }
 
@@ -190,7 +195,12 @@ abstract class DescriptorJail implements RootJail {
   }
 
   pinEntry(directory: Pinned, name: string): Pinned {
-    return this.holder.pinned(openSync(`${directory.path}/${name}`, O_PATH | constants.O_NOFOLLOW));
+    return this.holder.pinned(openEntry(directory, name, O_PATH | constants.O_NOFOLLOW));
+  }
+
+  pinEntryIfThere(directory: Pinned, name: string): Pinned | null {
+    const descriptor = openEntryIfThere(directory, name, O_PATH | constants.O_NOFOLLOW);
+    return descriptor === null ? null : this.holder.pinned(descriptor);
   }
 
   close(): void {

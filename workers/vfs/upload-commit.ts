@@ -7,10 +7,11 @@ import {
   fstatSync,
   fsyncSync,
   lstatSync,
-  renameSync,
   unlinkSync,
   type Stats,
 } from 'node:fs';
+import { basename } from 'node:path';
+import { renameEntry } from './directory-entry.ts';
 import { errnoOf, toFsError } from './errno-mapping.ts';
 import { applyOwner, hasOwnerDirective } from './entry-owner.ts';
 import { FsError } from './fs-error.ts';
@@ -209,7 +210,7 @@ export class UploadBeside extends OpenedUpload {
 
   protected moveIntoPlace(replace: boolean): void {
     if (replace) {
-      renameSync(this.temporaryPath, this.place.path);
+      renameEntry(this.place.directory, basename(this.temporaryPath), this.place.name);
       return;
     }
     try {

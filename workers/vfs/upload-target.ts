@@ -4,6 +4,7 @@
  */
 import { closeSync, constants, fchmodSync, fstatSync, openSync, type Stats } from 'node:fs';
 import type { Settings } from '../../src/config/server-config.ts';
+import { openEntry } from './directory-entry.ts';
 import { errnoOf } from './errno-mapping.ts';
 import { FsError } from './fs-error.ts';
 import type { Pinned } from './root-jail.ts';
@@ -51,7 +52,7 @@ export function resolveDestination(
 ): Destination {
   let place = first;
   for (let race = 0; race < LINK_RACES; race++) {
-    const existing = pinIfThere(files, place);
+    const existing = files.jail.pinEntryIfThere(place.directory, place.name);
     if (existing === null) return { place, existing };
     held.use(existing);
     if (!existing.stats.isSymbolicLink()) return { place, existing };
@@ -62,15 +63,6 @@ export function resolveDestination(
     place = held.use(files.locateForChange(targetPath, command));
   }
   throw new FsError('too-many-links', { errno: 'ELOOP' });
-}
-
-function pinIfThere(files: SessionFiles, place: Place): Pinned | null {
-  try {
-    return files.jail.pinEntry(place.directory, place.name);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return null;
-    throw error;
-  }
 }
 
 function allowsSymlinkUpload(settings: Settings): boolean {
@@ -153,7 +145,11 @@ export function openTemporary(
     : temporaryName(place.name);
   const temporaryPath = `${place.directory.path}/${name}`;
   try {
-    return { descriptor: openSync(temporaryPath, access | NEW_FILE, PRIVATE_MODE), temporaryPath, hidden };
+    return {
+      descriptor: openEntry(place.directory, name, access | NEW_FILE, PRIVATE_MODE),
+      temporaryPath,
+      hidden,
+    };
   } catch (error) {
     const errno = errnoOf(error);
     if (hidden && errno === 'EEXIST') throw new FsError('hidden-store-exists', { errno });

@@ -22,8 +22,8 @@ import {
   warnSftpOptions,
 } from '../values-sftp.ts';
 import { sshAlgorithms } from '../values-ssh-algorithms.ts';
-import { absolutePath, absolutePathOrNone, displayPath, integer, onOff } from '../values.ts';
-import { absentEngine, noEffect, refusedNames, S, SVG } from './contexts.ts';
+import { absolutePath, absolutePathOrNone, displayPath, integer, oneWord, onOff } from '../values.ts';
+import { absentEngine, refusedNames, S, several, SVG } from './contexts.ts';
 
 const module = 'mod_sftp';
 const noPam =
@@ -270,13 +270,18 @@ export const SFTP: readonly DirectiveRow[] = [
     parse: sftpTrafficPolicy,
     summary: 'How often packets without meaning hide the pattern of the traffic.',
   }),
-  noEffect({
+  several({
     name: 'SFTPCryptoDevice',
     module,
     contexts: SVG,
     syntax: 'SFTPCryptoDevice driver|ALL|none',
     defaultText: 'none',
-    because: 'OpenSSL 3 has no engines; providers of the library are used',
+    parse: (input) => {
+      oneWord(input);
+      return {};
+    },
+    warn: ({ args }) => (args[0]?.toLowerCase() === 'none' ? null : 'no effect: OpenSSL 3 has no engines'),
+    summary: 'Taken from old configurations; OpenSSL 3 has no engines, so nothing but `none` means anything.',
   }),
   absentEngine({ module: 'mod_sftp_pam', contexts: SVG }, 'SFTPPAMEngine', 'off', noPam),
   ...refusedNames({ module: 'mod_sftp_pam', contexts: SVG }, noPam, ['SFTPPAMOptions', 'SFTPPAMServiceName']),

@@ -21,13 +21,15 @@ function hiddenStores(input: ParseInput): Settings['hiddenStores'] {
   return { prefix: first!, suffix: suffix ?? '.' };
 }
 
-function checkSendfile(input: ParseInput): void {
+/** How much the original sends per call; any amount turns it on, and a turn of the event loop bounds a call here. */
+function sendfile(input: ParseInput): boolean {
   const word = oneName(input);
+  const flag = booleanOrNull(word);
+  if (flag !== null) return flag;
   const percent = /^(\d{1,3})%$/.exec(word);
   const isShare = percent !== null && Number(percent[1]) >= 1 && Number(percent[1]) <= 100;
-  if (!isShare && booleanOrNull(word) === null && !/^\d{1,12}[kmg]?b?$/i.test(word)) {
-    throw new ConfigError('expected Boolean parameter');
-  }
+  if (!isShare && !/^\d{1,12}[kmg]?b?$/i.test(word)) throw new ConfigError('expected Boolean parameter');
+  return true;
 }
 
 function storePrefix(input: ParseInput): string {
@@ -125,15 +127,17 @@ export const XFER: readonly DirectiveRow[] = [
     parse: options(['IgnoreASCII', 'AllowSymlinkUpload'], 'unknown TransferOption'),
     summary: 'Transfers every file as it is, or uploads through symbolic links.',
   }),
-  noEffect({
+  works({
     name: 'UseSendfile',
+    key: 'useSendfile',
+    merge: 'replace',
     module,
     contexts: SVGADf,
     syntax: 'UseSendfile on|off|length|percentage%',
     defaultText: 'on',
-    check: checkSendfile,
-    because:
-      'files are read ahead into LockgateTransferBuffer buffers, with and without TLS; sendfile(2) is never used',
+    parse: sendfile,
+    summary:
+      'Whether the kernel itself sends files on connections in clear (Linux); a length or a percentage counts as on.',
   }),
   works({
     name: 'DisplayFileTransfer',

@@ -6,31 +6,11 @@ import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { KeyBlacklistFile } from '../../../src/auth/key-blacklist-file.ts';
 import { parseKeyBlacklist } from '../../../src/auth/key-blacklist.ts';
+import { keyDictionary as dictionary } from '../../support/key-dictionary.ts';
 import { createFixture } from './auth-fixture.ts';
-
-const RECORD_BYTES = 4;
 
 function md5(text: string): Buffer {
   return createHash('md5').update(text).digest();
-}
-
-/** A dictionary of these fingerprints, in the format of mod_sftp's blacklist.dat. */
-function dictionary(fingerprints: readonly Buffer[], shift = 1000): Buffer {
-  const sorted = [...fingerprints].toSorted((a, b) => Buffer.compare(a, b));
-  const header = Buffer.alloc(16);
-  header.write('SSH-FP00', 0, 'latin1');
-  header[8] = 16;
-  header[9] = 16;
-  header[10] = (RECORD_BYTES + 2) * 8;
-  header.writeUIntBE(sorted.length, 11, 3);
-  header.writeUInt16BE(shift, 14);
-  const index = Buffer.alloc(65_536 * 2);
-  let first = 0;
-  for (let prefix = 0; prefix < 65_536; prefix += 1) {
-    while (first < sorted.length && sorted[first]!.readUInt16BE(0) < prefix) first += 1;
-    index.writeUInt16BE(first - Math.floor((prefix * sorted.length) / 65_536) + shift, prefix * 2);
-  }
-  return Buffer.concat([header, index, ...sorted.map((one) => one.subarray(2, 2 + RECORD_BYTES))]);
 }
 
 describe('the dictionary SSH-FP00', () => {

@@ -27,7 +27,10 @@ async function setting<K extends keyof Settings>(text: string, key: K): Promise<
 }
 
 test('lines of SFTPHostKey and SFTPOptions add up, and each key remembers its line', async () => {
-  const keys = await setting('SFTPHostKey agent:/run/agent\nSFTPHostKey /k\nSFTPHostKey NoRSA', 'sftpHostKey');
+  const keys = await setting(
+    'SFTPHostKey agent:/run/agent\nSFTPHostKey /k\nSFTPHostKey NoRSA',
+    'sftpHostKey',
+  );
   assert.deepEqual(
     keys?.map((source) => (source.kind === 'without' ? source.type : [source.kind, source.location?.line])),
     [['agent', 1], ['file', 2], 'RSA'],

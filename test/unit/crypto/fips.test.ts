@@ -28,9 +28,10 @@ import { probeFailures, PROBES, runFipsProbes, runProbes } from '../../../crypto
 import { VALIDATED_MODULES, validationOf, validationText } from '../../../crypto/fips-validated-modules.ts';
 import { checkVersions } from '../../../crypto/openssl-check.ts';
 import { fipsProfile } from '../../../crypto/profile.ts';
-import { FipsError, findModule } from '../../../src/cli/fips-install.ts';
+import { FipsError } from '../../../src/cli/fips-error.ts';
+import { findModule } from '../../../src/cli/fips-install.ts';
 import { differenceFrom } from '../../../src/cli/fips-launch.ts';
-import { fipsEnabledText, fipsRefusalText, fipsRequest } from '../../../src/cli/fips-request.ts';
+import { fipsEnabledLines, fipsRefusalText, fipsRequest } from '../../../src/cli/fips-request.ts';
 import type { FipsInstallation } from '../../../src/cli/fips-install.ts';
 
 const NOW = new Date('2026-11-21T12:00:00Z');
@@ -206,12 +207,17 @@ test('a module that is named must be there; the places are named', (t) => {
 
 test('FIPS is asked for by define or environment, and each module speaks for itself', () => {
   assert.equal(fipsRequest(['TLS', 'tls_use_fips'], {}), null);
-  assert.equal(fipsRequest([], { LOCKGATE_FIPS: '0' }), null);
+  for (const value of ['', '0', 'off', 'No', 'false'])
+    assert.equal(fipsRequest([], { LOCKGATE_FIPS: value }), null);
+  // Who wrote something else than 1 must not get a server without FIPS.
+  for (const value of ['1', 'true', 'yes', '2'])
+    assert.deepEqual(fipsRequest([], { LOCKGATE_FIPS: value }), { modules: ['mod_tls'] });
+  assert.deepEqual(fipsRequest(['TLS_USE_FIPS=1'], {}), { modules: ['mod_tls'] });
   assert.deepEqual(fipsRequest(['SFTP_USE_FIPS'], {}), { modules: ['mod_sftp'] });
   const both = fipsRequest(['SFTP_USE_FIPS'], { LOCKGATE_FIPS: '1' })!;
   assert.match(
-    fipsEnabledText(both),
-    /^mod_tls\/[\d.]+: FIPS mode enabled\nmod_sftp\/[\d.]+: FIPS mode enabled\n$/,
+    fipsEnabledLines(both).join('\n'),
+    /^mod_tls\/[\d.]+: FIPS mode enabled\nmod_sftp\/[\d.]+: FIPS mode enabled$/,
   );
   assert.match(
     fipsRefusalText(both, 'why'),

@@ -119,6 +119,10 @@ export const AUTH_VALID: readonly ValidCase[] = [
   ['DefaultTransferMode binary', 'binary'],
   ['StoreUniquePrefix up', 'up'],
   ['TransferOptions IgnoreASCII', ['IgnoreASCII']],
+  ['UseSendFile off', false],
+  ['UseSendfile on', true],
+  ['UseSendfile 50%', true],
+  ['UseSendfile 64KB', true],
   ['DisplayFileTransfer /etc/done', '/etc/done'],
 ];
 

@@ -68,8 +68,6 @@ test('harmless lines of stock configurations are accepted with a reason', () => 
     'TLSCryptoDevice none',
     'TLSCryptoDevice ALL',
     'RLimitMemory session max',
-    'UseSendFile off',
-    'UseSendfile 50%',
   ];
   for (const line of lines) {
     const judgement = judgeLine(line);

@@ -128,6 +128,7 @@ const INSIDE: NegotiatedTls = {
   cipher: 'ECDHE-RSA-AES256-GCM-SHA384',
   bits: 256,
   resumed: false,
+  preSharedKey: false,
   group: 'P-256',
   signature: 'RSA-PSS+SHA256',
   extendedMasterSecret: true,

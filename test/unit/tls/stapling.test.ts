@@ -5,7 +5,12 @@ import { test } from 'node:test';
 import { Worker } from 'node:worker_threads';
 import { once } from 'node:events';
 import { MAX_STAPLE_BYTES, newStapleSlot, readStaple, writeStaple } from '../../../crypto/staple-slot.ts';
-import { certificateForHello } from '../../../crypto/stapling.ts';
+import { cipherOrder } from '../../../crypto/cipher-order.ts';
+import {
+  certificateForHello,
+  type HelloPreferences,
+  type ServerPreferences,
+} from '../../../crypto/stapling.ts';
 import { certificateTrees } from '../../support/certificates.ts';
 
 const trees = certificateTrees();
@@ -60,18 +65,52 @@ test(
 );
 
 test('the certificate a hello will be shown is known, or nothing is stapled', () => {
-  const choose = (isTls13: boolean, signatureSchemes: readonly number[], serverPreference = true): string => {
-    const chosen = certificateForHello([rsa, ec], { isTls13, signatureSchemes }, serverPreference);
+  const ECDHE_ECDSA_AES128 = 0xc02b;
+  const ECDHE_RSA_AES256 = 0xc030;
+  const ciphers = [
+    { id: ECDHE_RSA_AES256, certificate: 'rsa' },
+    { id: ECDHE_ECDSA_AES128, certificate: 'ec' },
+  ] as const;
+  const hello = {
+    version: 'TLSv1.3',
+    signatureSchemes: [],
+    cipherSuites: [ECDHE_ECDSA_AES128, ECDHE_RSA_AES256],
+    groups: [23, 29],
+  } as const;
+  const own = { serverPreference: true, ciphers, groups: 'auto' };
+  const choose = (more: Partial<HelloPreferences>, server: Partial<ServerPreferences> = {}): string => {
+    const chosen = certificateForHello([rsa, ec], { ...hello, ...more }, { ...own, ...server });
     return chosen === null ? 'none' : chosen === ec ? 'ec' : 'rsa';
   };
-  assert.equal(choose(true, [RSA_PSS, ECDSA_P256]), 'ec');
-  assert.equal(choose(true, [RSA_PSS, ECDSA_P256], false), 'rsa');
-  assert.equal(choose(true, [ECDSA_P256, RSA_PSS], false), 'ec');
-  assert.equal(choose(true, [ECDSA_P384, RSA_PSS]), 'rsa', 'another curve');
-  assert.equal(choose(true, [RSA_PKCS1]), 'none');
-  assert.equal(choose(false, [RSA_PKCS1, ECDSA_P256]), 'none', 'the cipher decides in TLS 1.2');
-  assert.equal(choose(false, [RSA_PKCS1]), 'rsa');
-  assert.equal(choose(false, [ECDSA_P384]), 'ec');
-  assert.equal(certificateForHello([rsa], { isTls13: false, signatureSchemes: [] }, true), rsa);
-  assert.equal(certificateForHello([], { isTls13: true, signatureSchemes: [] }, true), null);
+  const clients = { serverPreference: false };
+  assert.equal(choose({ signatureSchemes: [RSA_PSS, ECDSA_P256] }), 'ec');
+  assert.equal(choose({ signatureSchemes: [RSA_PSS, ECDSA_P256] }, clients), 'rsa');
+  assert.equal(choose({ signatureSchemes: [ECDSA_P256, RSA_PSS] }, clients), 'ec');
+  assert.equal(choose({ signatureSchemes: [ECDSA_P384, RSA_PSS] }), 'rsa', 'another curve');
+  assert.equal(choose({ signatureSchemes: [RSA_PKCS1] }), 'none');
+
+  const older = { version: 'TLSv1.2', signatureSchemes: [RSA_PKCS1, ECDSA_P256] } as const;
+  assert.equal(choose(older), 'rsa', "the first cipher of the server's list that both have decides");
+  assert.equal(choose(older, clients), 'ec', "of the client's list without server preference");
+  assert.equal(choose({ ...older, cipherSuites: [ECDHE_ECDSA_AES128] }), 'ec');
+  assert.equal(choose({ ...older, cipherSuites: [0x1234] }), 'none');
+  assert.equal(choose(older, { ciphers: null }), 'none', 'the order is not known');
+  assert.equal(choose({ ...older, groups: [29] }), 'none', 'the EC certificate has no group of the client');
+  assert.equal(choose(older, { groups: 'X25519:P-384' }), 'none', 'nor one of the server');
+  assert.equal(choose(older, { groups: 'X25519:P-256' }), 'rsa');
+  assert.equal(choose({ ...older, version: 'older' }), 'none');
+  assert.equal(choose({ ...older, signatureSchemes: [RSA_PKCS1] }), 'rsa');
+  assert.equal(choose({ ...older, signatureSchemes: [ECDSA_P384] }), 'ec');
+  assert.equal(certificateForHello([rsa], { ...hello, version: 'TLSv1.2' }, own), rsa);
+  assert.equal(certificateForHello([], hello, own), null);
+});
+
+test('the order of ciphers is the one OpenSSL makes of a list', () => {
+  const order = cipherOrder('ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:AES256-SHA:!SHA1');
+  const known = order?.filter(({ id }) => id >>> 8 !== 0x13);
+  assert.deepEqual(known, [
+    { id: 0xc02f, certificate: 'rsa' },
+    { id: 0xc02c, certificate: 'ec' },
+  ]);
+  assert.equal(cipherOrder('NO-SUCH-CIPHER'), null);
 });

@@ -1,5 +1,5 @@
 /** RETR: one file to the client. */
-import { DownloadPump } from '../../transfer/pump-download.ts';
+import { openDownloadPump } from '../../transfer/open-download-pump.ts';
 import { FsError } from '../../vfs/fs-error.ts';
 import type { OpenedFile, VirtualPath } from '../../vfs/types.ts';
 import { finishFileTransfer } from '../finish-file-transfer.ts';
@@ -60,7 +60,7 @@ async function sendFile(
       opening: `Opening ${typeWord(session)} mode data connection for ${argument} (${length} bytes)`,
       mover: (stream, progress) => {
         if (limit !== null && size > limit) return new RefusedMover(limit);
-        return new DownloadPump(stream, {
+        return openDownloadPump(stream, settings.useSendfile, {
           descriptor: file.descriptor,
           start: start.offset,
           length: start.length ?? Infinity,

@@ -15,12 +15,16 @@ export interface ClientHello {
   readonly serverName: string | null;
   readonly alpnProtocols: readonly string[];
   readonly sessionIdLength: number;
+  /** By their IANA numbers, in the client's order; at most MAX_NUMBERS, as of the two lists below. */
+  readonly cipherSuites: readonly number[];
+  /** supported_groups; empty where the extension is missing. */
+  readonly groups: readonly number[];
   /** session_ticket extension: absent, empty (asks for one), or filled (offers one). */
   readonly ticket: 'absent' | 'empty' | 'present';
   readonly offersPreSharedKey: boolean;
   /** status_request: the client wants a stapled OCSP response (RFC 6066, section 8). */
   readonly wantsOcspResponse: boolean;
-  /** signature_algorithms, in the client's order; at most MAX_SCHEMES. */
+  /** signature_algorithms, in the client's order. */
   readonly signatureSchemes: readonly number[];
   /** RFC 7627; means something in TLS 1.2 and below. */
   readonly extendedMasterSecret: boolean;
@@ -40,7 +44,7 @@ export const TLS_1_3 = 0x0304;
 export const MAX_HELLO_BYTES = 64 * 1024;
 
 /** No client knows as many. */
-const MAX_SCHEMES = 128;
+const MAX_NUMBERS = 512;
 
 const RECORD_HANDSHAKE = 22;
 const RECORD_HEADER = 5;
@@ -50,6 +54,7 @@ const CLIENT_HELLO = 1;
 const EXTENSION = {
   serverName: 0,
   statusRequest: 5,
+  supportedGroups: 10,
   signatureAlgorithms: 13,
   alpn: 16,
   extendedMasterSecret: 23,
@@ -141,7 +146,7 @@ function parseBody(body: Buffer): ClientHello | null {
   const legacyVersion = cursor.number(2);
   cursor.take(32);
   const sessionId = cursor.vector(1);
-  cursor.vector(2);
+  const cipherSuites = cursor.vector(2);
   cursor.vector(1);
   const extensions = new Map<number, Buffer>();
   if (!cursor.done) {
@@ -160,10 +165,12 @@ function parseBody(body: Buffer): ClientHello | null {
     serverName: serverName(extensions.get(EXTENSION.serverName)),
     alpnProtocols: alpnProtocols(extensions.get(EXTENSION.alpn)),
     sessionIdLength: sessionId.length,
+    cipherSuites: numbers(cipherSuites),
+    groups: listed(extensions.get(EXTENSION.supportedGroups)),
     ticket: ticket === undefined ? 'absent' : ticket.length === 0 ? 'empty' : 'present',
     offersPreSharedKey: extensions.has(EXTENSION.preSharedKey),
     wantsOcspResponse: extensions.has(EXTENSION.statusRequest),
-    signatureSchemes: signatureSchemes(extensions.get(EXTENSION.signatureAlgorithms)),
+    signatureSchemes: listed(extensions.get(EXTENSION.signatureAlgorithms)),
     extendedMasterSecret: extensions.has(EXTENSION.extendedMasterSecret),
   };
 }
@@ -203,15 +210,16 @@ function alpnProtocols(extension: Buffer | undefined): string[] {
   return protocols;
 }
 
-function signatureSchemes(extension: Buffer | undefined): number[] {
-  if (extension === undefined) return [];
-  const list = new Cursor(new Cursor(extension).vector(2));
-  const schemes: number[] = [];
-  while (!list.done && schemes.length < MAX_SCHEMES) {
-    const scheme = list.number(2);
-    if (list.valid) schemes.push(scheme);
-  }
-  return schemes;
+/** An extension that is one list of 16-bit numbers. */
+function listed(extension: Buffer | undefined): number[] {
+  return extension === undefined ? [] : numbers(new Cursor(extension).vector(2));
+}
+
+function numbers(list: Buffer): number[] {
+  const found: number[] = [];
+  for (let at = 0; at + 1 < list.length && found.length < MAX_NUMBERS; at += 2)
+    found.push(list.readUInt16BE(at));
+  return found;
 }
 
 /** Whether the client offered to resume a session. In TLS 1.3 a session id alone means middlebox compatibility. */

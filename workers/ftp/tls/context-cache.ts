@@ -1,8 +1,10 @@
 /** TLS material and contexts of this thread: parsed once per configuration version and set of TLS settings. */
 import type { X509Certificate } from 'node:crypto';
 import { CertificateFileError } from '../../../crypto/certificate-files.ts';
+import { cipherOrder } from '../../../crypto/cipher-order.ts';
 import { preSharedKeysOf, suitesForKeys, type PreSharedKeys } from '../../../crypto/pre-shared-keys.ts';
 import { activeProfile, type TlsVersionName } from '../../../crypto/profile.ts';
+import type { ServerPreferences } from '../../../crypto/stapling.ts';
 import type { StapleSlot } from '../../../crypto/staple-slot.ts';
 import {
   hasCertificate,
@@ -11,7 +13,7 @@ import {
   tlsMaterialOf,
   type TlsMaterial,
 } from '../../../crypto/tls-configuration.ts';
-import { TlsContextSet } from '../../../crypto/tls-context.ts';
+import { cipherString, TlsContextSet } from '../../../crypto/tls-context.ts';
 import { DEFAULT_SETTINGS } from '../../../src/config/default-settings.ts';
 import type { ServerConfig, Settings } from '../../../src/config/server-config.ts';
 
@@ -26,7 +28,8 @@ export interface TlsServerSide {
   readonly stapledLeaves: readonly X509Certificate[];
   /** SHA-256 fingerprint -> shared memory main writes; null: TLSStapling is off. */
   readonly staples: ReadonlyMap<string, StapleSlot> | null;
-  readonly prefersOwnOrder: boolean;
+  /** How the contexts choose between two certificates. */
+  readonly preferences: ServerPreferences;
   readonly preSharedKeys: PreSharedKeys;
   /** The same for clients that offer a pre-shared key in TLS 1.3; null: none is configured. */
   readonly keyed: TlsServerSide | null;
@@ -98,7 +101,11 @@ function serverSide(material: TlsMaterial, settings: Settings, config: ServerCon
     revocationLists: material.revocationLists,
     stapledLeaves: bundled === null ? material.leaves : [...material.leaves, bundled],
     staples: settings.tlsStapling ? (config.staples ?? null) : null,
-    prefersOwnOrder: settings.tlsServerCipherPreference,
+    preferences: {
+      serverPreference: settings.tlsServerCipherPreference,
+      ciphers: settings.tlsStapling ? cipherOrder(cipherString(contextOptions)) : null,
+      groups: contextOptions.groups ?? activeProfile().tls.groups,
+    },
     preSharedKeys,
     keyed: null,
     clientAnchors: () => material.clientAnchors ?? systemAnchors(),

@@ -102,7 +102,8 @@ export async function upgradeControl(session: FtpSession, socket: Socket): Promi
     };
     return { ok: false, lines: [...notes, ...failureLines(failure, situation)] };
   }
-  const negotiation = reportNegotiation(result.stream, 'control');
+  const identity = identityOf(extras, result.stream);
+  const negotiation = reportNegotiation(result.stream, 'control', identity !== null);
   notes.push(negotiation.line);
   if (negotiation.violation !== null) {
     result.stream.destroy();
@@ -116,7 +117,6 @@ export async function upgradeControl(session: FtpSession, socket: Socket): Promi
     await sayAndDestroy(result.stream);
     return { ok: false, lines: [...notes, ...certificate.lines] };
   }
-  const identity = identityOf(extras, result.stream);
   if (identity !== null) notes.push(`client authenticated with pre-shared key '${identity}'`);
   return {
     ok: true,

@@ -1,11 +1,11 @@
 /** What one handshake gets besides its context: the stapled OCSP response and the look-up of pre-shared keys. */
 import { EventEmitter } from 'node:events';
 import type { Server } from 'node:net';
-import type { SecureContext, TLSSocketOptions } from 'node:tls';
+import type { SecureContext, TLSSocket, TLSSocketOptions } from 'node:tls';
 import { preSharedKeyFor } from '../../../crypto/pre-shared-keys.ts';
-import { certificateForHello } from '../../../crypto/stapling.ts';
+import { certificateForHello, type HelloPreferences } from '../../../crypto/stapling.ts';
 import { readStaple } from '../../../crypto/staple-slot.ts';
-import { TLS_1_3, type ClientHello } from './client-hello.ts';
+import { TLS_1_2, TLS_1_3, type ClientHello } from './client-hello.ts';
 import type { TlsServerSide } from './context-cache.ts';
 import { expectedVersion } from './session-reuse.ts';
 
@@ -32,17 +32,23 @@ export function handshakeExtras(
   hello: ClientHello | null,
   acceptsKeys: boolean,
 ): HandshakeExtras {
-  const isTls13 = hello !== null && expectedVersion(hello, side.versions) === TLS_1_3;
+  const version = hello === null ? null : expectedVersion(hello, side.versions);
+  const isTls13 = version === TLS_1_3;
   return {
-    staple: hello?.wantsOcspResponse === true ? stapleFor(side, hello, isTls13) : null,
+    staple: hello?.wantsOcspResponse === true ? stapleFor(side, hello, version) : null,
     preSharedKey: acceptsKeys && side.preSharedKeys.size > 0 ? keyLookup(side, isTls13) : null,
   };
 }
 
-function stapleFor(side: TlsServerSide, hello: ClientHello, isTls13: boolean): Buffer | null {
+function stapleFor(side: TlsServerSide, hello: ClientHello, version: number | null): Buffer | null {
   if (side.staples === null) return null;
-  const { signatureSchemes } = hello;
-  const leaf = certificateForHello(side.stapledLeaves, { isTls13, signatureSchemes }, side.prefersOwnOrder);
+  const preferences: HelloPreferences = {
+    version: version === TLS_1_3 ? 'TLSv1.3' : version === TLS_1_2 ? 'TLSv1.2' : 'older',
+    signatureSchemes: hello.signatureSchemes,
+    cipherSuites: hello.cipherSuites,
+    groups: hello.groups,
+  };
+  const leaf = certificateForHello(side.stapledLeaves, preferences, side.preferences);
   const slot = leaf === null ? undefined : side.staples.get(leaf.fingerprint256);
   return slot === undefined ? null : readStaple(slot);
 }
@@ -82,6 +88,27 @@ function withStaple(sessions: Server | null, secureContext: SecureContext, stapl
       answer(null, staple),
   );
   return emitter as unknown as Server;
+}
+
+/** What a TLS socket's native side takes beyond its documentation. */
+interface NativeConnection {
+  readonly _handle: { readonly setOCSPResponse?: (response: Buffer) => void } | null;
+}
+
+/**
+ * Node gives a response away at the first ClientHello it is asked for; where a HelloRetryRequest brings a second one
+ * (RFC 8446, section 4.1.4: the client guessed another group than the profile has), OpenSSL asks again. The second hello
+ * is a round trip away, so the response is there by then.
+ */
+export function stapleAgain(
+  stream: TLSSocket,
+  { staple }: HandshakeExtras,
+  server: Server | undefined,
+): void {
+  if (staple === null) return;
+  server?.once('OCSPRequest', () => {
+    setImmediate(() => (stream as unknown as NativeConnection)._handle?.setOCSPResponse?.(staple));
+  });
 }
 
 /** A server's callback gets its socket and the identity the client named. */

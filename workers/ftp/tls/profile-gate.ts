@@ -43,9 +43,10 @@ export interface NegotiationReport {
 export function reportNegotiation(
   stream: TLSSocket,
   channel: 'control' | 'data',
+  preSharedKey: boolean = false,
   profile: CryptoProfile = activeProfile(),
 ): NegotiationReport {
-  const tls = negotiatedTls(stream);
+  const tls = negotiatedTls(stream, preSharedKey);
   const outside = outsideProfile(tls, profile);
   return {
     negotiated: tls,

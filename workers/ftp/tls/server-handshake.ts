@@ -6,7 +6,7 @@ import type { Server, Socket } from 'node:net';
 import { TLSSocket, type SecureContext, type TLSSocketOptions } from 'node:tls';
 import type { ClientHello } from './client-hello.ts';
 import { ControlBridge } from './control-bridge.ts';
-import { extraTlsOptions, type HandshakeExtras } from './handshake-extras.ts';
+import { extraTlsOptions, stapleAgain, type HandshakeExtras } from './handshake-extras.ts';
 import { peekClientHello } from './hello-peek.ts';
 import { classifyError, type HandshakeFailure } from './tls-log-lines.ts';
 
@@ -128,7 +128,9 @@ function runTls(
 ): Promise<HandshakeResult> {
   const { socket } = request;
   const bridge = choice.bridged ? new ControlBridge(socket) : null;
-  const stream = new ServerTlsSocket(bridge ?? socket, socket, tlsOptions(choice), request.lastWords);
+  const options = tlsOptions(choice);
+  const stream = new ServerTlsSocket(bridge ?? socket, socket, options, request.lastWords);
+  stapleAgain(stream, choice.extras, options.server);
   return new Promise((resolve) => {
     const settle = (result: HandshakeResult): void => {
       signal.removeEventListener('abort', onAbort);

@@ -1,9 +1,10 @@
-/** TLS of one FTP session: policy gate, AUTH PBSZ PROT CCC SSCN, implicit handshake, data connections, certificate login. */
+/** TLS of one FTP session: policy gate, AUTH and CCC, implicit handshake, data connections, certificate login. */
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { negotiationLine } from '../../../crypto/negotiated-tls.ts';
-import { NO_CERTIFICATE_LINE } from '../../../crypto/tls-check.ts';
+import { activeProfile } from '../../../crypto/profile.ts';
+import { NO_CERTIFICATE_LINE } from '../../../crypto/tls-configuration.ts';
 import type { Settings } from '../../../src/config/server-config.ts';
 import type { VirtualPath } from '../../vfs/types.ts';
 import type { FtpCommand } from '../command.ts';
@@ -14,9 +15,10 @@ import { TLS_1_3 } from './client-hello.ts';
 import { tlsServerSide } from './context-cache.ts';
 import { upgradeControl, type SecuredControl } from './control-upgrade.ts';
 import { secureDataConnection } from './data-upgrade.ts';
+import { DataProtection, UNWILLING } from './data-protection.ts';
 import type { NegotiationReport } from './profile-gate.ts';
 import { refuseClientRenegotiation, renegotiateByTime } from './renegotiation.ts';
-import { allowsClearControl, allowsClearData, allowsPrivateData } from './required-policy.ts';
+import { allowsClearControl } from './required-policy.ts';
 import { recordEnvironment } from './session-environment.ts';
 import { SessionPolicy } from './session-policy.ts';
 import { controlAcceptedLine, DATA_FAILED_LINE, dataAcceptedLine } from './tls-log-lines.ts';
@@ -42,8 +44,8 @@ const MECHANISMS: ReadonlyMap<string, Mechanism> = new Map([
   ['TLS-P', TLS_P],
 ]);
 
-const UNWILLING = reply(534, 'Unwilling to accept security parameters');
-const WRONG_COUNT = reply(501, 'Invalid number of parameters');
+/** Under FIPS what was negotiated is what an auditor looks for, so SyslogLevel's default shows it. */
+const NEGOTIATION_LEVEL = activeProfile().fips ? 'notice' : 'info';
 /** How long close_notify may take to leave after CCC. */
 const CLOSE_NOTIFY_MS = 2_000;
 
@@ -55,8 +57,7 @@ export function createSessionProtection(session: FtpSession): SessionProtection 
 class TlsProtection implements SessionProtection {
   readonly #session: FtpSession;
   #control: ControlState = { kind: 'clear' };
-  #dataLevel: 'clear' | 'private' = 'clear';
-  #clientMethod = false;
+  readonly #data: DataProtection;
   #dataLine: string | null = null;
   #stopRenegotiation: (() => void) | null = null;
   readonly #policy: SessionPolicy;
@@ -64,6 +65,7 @@ class TlsProtection implements SessionProtection {
   constructor(session: FtpSession) {
     this.#session = session;
     this.#policy = new SessionPolicy(session);
+    this.#data = new DataProtection((text) => this.#log(text));
   }
 
   get controlState(): 'clear' | 'tls' | 'cleared' {
@@ -71,7 +73,7 @@ class TlsProtection implements SessionProtection {
   }
 
   get dataLevel(): 'clear' | 'private' {
-    return this.#dataLevel;
+    return this.#data.level;
   }
 
   get enabled(): boolean {
@@ -101,7 +103,7 @@ class TlsProtection implements SessionProtection {
 
   refuse(command: FtpCommand | null, verb: string, path: VirtualPath | null): Reply | null {
     const control = this.#control.kind === 'tls';
-    return this.#policy.refuse(command, verb, path, { control, data: this.#dataLevel === 'private' });
+    return this.#policy.refuse(command, verb, path, { control, data: this.#data.level === 'private' });
   }
 
   admitsLogin(): boolean {
@@ -146,15 +148,14 @@ class TlsProtection implements SessionProtection {
     // Everything the client sent in clear behind AUTH goes with it.
     this.#session.control.detach();
     const secured = await this.#secureControl(`${mechanism.logName} negotiation failed on control channel`);
-    if (secured && mechanism.privateData && allowsPrivateData(this.#policy.required))
-      this.#dataLevel = 'private';
+    if (secured && mechanism.privateData) this.#data.preferPrivate(this.#policy.required);
   }
 
   async acceptImplicit(): Promise<boolean> {
     this.#log('TLSOption UseImplicitSSL in effect, starting SSL/TLS handshake');
     if (!tlsServerSide(this.#session.config.server, this.#settings).ok) this.#log(NO_CERTIFICATE_LINE);
     const secured = await this.#secureControl('implicit SSL/TLS negotiation failed on control channel');
-    if (secured && allowsPrivateData(this.#policy.required)) this.#dataLevel = 'private';
+    if (secured) this.#data.preferPrivate(this.#policy.required);
     return secured;
   }
 
@@ -175,7 +176,7 @@ class TlsProtection implements SessionProtection {
     if (control.config !== null) session.useConfig(control.config);
     this.#watchRenegotiation(control);
     this.#log(controlAcceptedLine(control.negotiated));
-    session.context.log.system('info', negotiationLine(control.negotiated, 'control'));
+    session.context.log.system(NEGOTIATION_LEVEL, negotiationLine(control.negotiated, 'control'));
     const { facts } = session.context;
     facts.protocol = 'ftps';
     const { stream, serverName, client } = control;
@@ -207,40 +208,17 @@ class TlsProtection implements SessionProtection {
     if (this.#control.kind === 'clear') return reply(500, 'PBSZ not understood');
     if (this.#control.kind === 'cleared')
       return reply(503, 'PBSZ not allowed on insecure control connection');
-    if (words(argument).length !== 1) return WRONG_COUNT;
-    return argument.trim() === '0' ? reply(200, 'PBSZ 0 successful') : reply(200, 'PBSZ=0 successful');
+    return this.#data.setBufferSize(argument);
   }
 
   setDataLevel(argument: string): Reply {
     if (this.#control.kind === 'clear') return reply(500, 'PROT not understood');
-    const [level, ...more] = words(argument);
-    if (level === undefined || more.length > 0) return WRONG_COUNT;
-    switch (level.toUpperCase()) {
-      case 'C':
-        if (!allowsClearData(this.#policy.required)) return this.#refuseLevel('C', 'requires protection');
-        return this.#acceptLevel('clear', 'Protection set to Clear');
-      case 'P':
-        if (!allowsPrivateData(this.#policy.required))
-          return this.#refuseLevel('P', 'does not allow protection');
-        return this.#acceptLevel('private', 'Protection set to Private');
-      case 'S':
-      case 'E':
-        return reply(536, `PROT ${level} unsupported`);
-      default:
-        return reply(504, `PROT ${level} unsupported`);
-    }
+    return this.#data.setLevel(argument, this.#policy.required);
   }
 
-  #refuseLevel(level: string, why: string): Reply {
-    this.#log(`PROT: TLSRequired ${why} for data transfers`);
-    this.#log(`PROT: unwilling to accept security parameter (${level})`);
-    return UNWILLING;
-  }
-
-  #acceptLevel(level: 'clear' | 'private', text: string): Reply {
-    this.#dataLevel = level;
-    this.#log(text);
-    return reply(200, text);
+  setClientMethod(argument: string): Reply {
+    if (this.#control.kind === 'clear') return reply(500, 'SSCN not understood');
+    return this.#data.setClientMethod(argument);
   }
 
   clearControl(): Reply {
@@ -277,25 +255,6 @@ class TlsProtection implements SessionProtection {
     this.#session.control.attach(clear);
   }
 
-  setClientMethod(argument: string): Reply {
-    if (this.#control.kind === 'clear') return reply(500, 'SSCN not understood');
-    const [value, ...more] = words(argument);
-    if (more.length > 0) return reply(504, 'SSCN: Too many arguments');
-    switch (value?.toUpperCase()) {
-      case undefined:
-        break;
-      case 'ON':
-        this.#clientMethod = true;
-        break;
-      case 'OFF':
-        this.#clientMethod = false;
-        break;
-      default:
-        return reply(501, 'SSCN: Invalid argument');
-    }
-    return reply(200, this.#clientMethod ? 'SSCN:CLIENT METHOD' : 'SSCN:SERVER METHOD');
-  }
-
   async secureData(socket: Socket, verb: string): Promise<Duplex> {
     const state = this.#control;
     if (state.kind === 'clear') {
@@ -308,7 +267,7 @@ class TlsProtection implements SessionProtection {
       verb,
       control: state.control,
       controlCleared: state.kind === 'cleared',
-      clientMethod: this.#clientMethod,
+      clientMethod: this.#data.clientMethod,
       settings: this.#settings,
       options: this.#policy.options,
       negotiated: (report) => this.#dataNegotiated(report),
@@ -323,7 +282,7 @@ class TlsProtection implements SessionProtection {
     if (report.violation !== null) log.system('notice', report.violation);
     if (report.line === this.#dataLine) return;
     log.tls(report.line);
-    log.system('info', report.line);
+    log.system(NEGOTIATION_LEVEL, report.line);
     if (this.#dataLine === null && report.violation === null) log.tls(dataAcceptedLine(report.negotiated));
     this.#dataLine = report.line;
   }
@@ -349,8 +308,4 @@ class TlsProtection implements SessionProtection {
   #log(text: string): void {
     this.#session.context.log.tls(text);
   }
-}
-
-function words(argument: string): string[] {
-  return argument.split(' ').filter((word) => word !== '');
 }

@@ -20,7 +20,8 @@ export class ScpRecordError extends Error {
   }
 }
 
-const LARGEST_TIME = 2 ** 53 - 1;
+/** Beyond this a time is no date (ECMAScript), and no file system stores it either. */
+const LARGEST_TIME = 8_640_000_000_000;
 
 /** Throws ScpRecordError with the original's words. */
 export function parseRecord(line: string): ScpRecord {

@@ -1,6 +1,7 @@
 /** STAT, LSTAT, FSTAT, SETSTAT, FSETSTAT. */
 import type { Stats } from 'node:fs';
 import type { ByteReader } from '../../../src/util/byte-reader.ts';
+import { transferBounds } from '../../transfer/session-transfer.ts';
 import { FsError } from '../../vfs/fs-error.ts';
 import type { VirtualPath } from '../../vfs/types.ts';
 import { attributesOf, changesOf, limitsOf } from '../entry-attributes.ts';
@@ -143,6 +144,7 @@ export function setStat(
   const changes = changesOf(service, attributes);
   const limits = limitsOf(changes);
   const pending = vfs.pendingUpdate(path);
+  refuseExcess(service, path, changes.size);
   if (pending === null) vfs.changeAttributes(path, changes, follow, ['SETSTAT', ...limits]);
   else {
     askLimits(service, path, ['SETSTAT', ...limits]);
@@ -151,12 +153,22 @@ export function setStat(
   return encodeStatus(service.version, request.id, StatusCode.OK);
 }
 
+/** MaxStoreFileSize: a file grows by its size as well as by being written. */
+function refuseExcess(service: SftpService, path: VirtualPath, size: number | null): void {
+  if (size === null) return;
+  const { maxBytes } = transferBounds(service.session, service.vfs.configFor(path).settings, 'STOR');
+  if (maxBytes !== null && size > maxBytes) throw new FsError('file-too-large');
+}
+
 function changeFile(service: SftpService, handle: FileHandle, attributes: FileAttributes): void {
   if (attributes.hasAcl) throw unsupported();
   const changes = changesOf(service, attributes);
   askLimits(service, handle.path, ['SETSTAT', ...limitsOf(changes)]);
   if (changes.size !== null) {
     if (!handle.writable) throw new StatusError(StatusCode.PERMISSION_DENIED);
+    // A handle that only appends may be open where nothing may be overwritten, and truncation does just that.
+    if (handle.inPlace && handle.previousSize !== null && !handle.settings.allowOverwrite)
+      throw new FsError('overwrite-denied');
     if (handle.sizeLimit !== null && changes.size > handle.sizeLimit) throw new FsError('file-too-large');
   }
   if (handle.opened.kind === 'update') handle.opened.upload.change(changes);

@@ -1,8 +1,8 @@
 /** copy-data, copy-file, check-file-name and check-file-handle. */
 import { getFips, getHashes } from 'node:crypto';
-import { fstatSync } from 'node:fs';
+import { fstatSync, type Stats } from 'node:fs';
 import { FsError } from '../../vfs/fs-error.ts';
-import type { VirtualPath } from '../../vfs/types.ts';
+import type { VirtualFileSystem, VirtualPath } from '../../vfs/types.ts';
 import { copyRange, digestBlocks } from '../file-copy.ts';
 import { extendedRow, type ExtendedRow, type RunningRequest, type SftpService } from '../sftp-types.ts';
 import { StatusError } from '../status-error.ts';
@@ -103,24 +103,27 @@ export const copyRows: readonly ExtendedRow[] = [
       }
     },
   }),
-  extendedRow<DigestRange & { readonly handle: Buffer }>({
-    ...common,
-    extended: 'check-file-handle',
-    extension: 'checkFile',
-    name: 'CHECK_FILE',
-    classes: ['MISC', 'READ', 'SFTP'],
-    limit: 'SITE_DIGEST',
-    writes: false,
-    parse: (reader) => ({ handle: reader.string(), ...parseRange(reader) }),
-    run(service, asked, request) {
-      const handle = fileHandle(service, asked.handle);
-      request.argument = handle.path;
-      request.path = handle.path;
-      service.vfs.authorize('SITE_DIGEST', handle.path);
-      if (!handle.readable) throw new StatusError(StatusCode.PERMISSION_DENIED);
-      return digestReply(service, handle.descriptor, asked, request.id);
-    },
-  }),
+  // paramiko asks for it by the extension's own name.
+  ...['check-file-handle', 'check-file'].map((extended) =>
+    extendedRow<DigestRange & { readonly handle: Buffer }>({
+      ...common,
+      extended,
+      extension: 'checkFile',
+      name: 'CHECK_FILE',
+      classes: ['MISC', 'READ', 'SFTP'],
+      limit: 'SITE_DIGEST',
+      writes: false,
+      parse: (reader) => ({ handle: reader.string(), ...parseRange(reader) }),
+      run(service, asked, request) {
+        const handle = fileHandle(service, asked.handle);
+        request.argument = handle.path;
+        request.path = handle.path;
+        service.vfs.authorize('SITE_DIGEST', handle.path);
+        if (!handle.readable) throw new StatusError(StatusCode.PERMISSION_DENIED);
+        return digestReply(service, handle.descriptor, asked, request.id);
+      },
+    }),
+  ),
 ];
 
 function copyData(service: SftpService, copy: CopyData, request: RunningRequest): Promise<Buffer> {
@@ -134,7 +137,9 @@ function copyData(service: SftpService, copy: CopyData, request: RunningRequest)
   service.vfs.authorize('SITE_COPY', from.path);
   const length = copy.length === 0 ? Infinity : copy.length;
   from.refreshSize();
-  const end = copy.toOffset + Math.min(length, Math.max(0, from.size - copy.fromOffset));
+  to.refreshSize();
+  const start = to.append ? to.size : copy.toOffset;
+  const end = start + Math.min(length, Math.max(0, from.size - copy.fromOffset));
   if (to.sizeLimit !== null && end > to.sizeLimit) throw new FsError('file-too-large');
   const range = {
     from: from.descriptor,
@@ -163,6 +168,7 @@ async function copyFile(service: SftpService, copy: CopyFile, request: RunningRe
     if (!copy.overwrite) refuseExisting(service, to);
     const mode = source.stats.mode & 0o777;
     const flags = { read: false, append: false, create: true, truncate: true, exclusive: false, mode };
+    refuseSameFile(vfs, source.stats, to);
     const target = vfs.openUpdate(to, flags, 'STOR', ['SITE_COPY']);
     let copied = 0;
     try {
@@ -181,6 +187,19 @@ async function copyFile(service: SftpService, copy: CopyFile, request: RunningRe
   } finally {
     source.close();
   }
+}
+
+/** Onto itself, or another name of itself, a copy would begin by emptying what it is to read. */
+function refuseSameFile(vfs: VirtualFileSystem, source: Stats, to: VirtualPath): void {
+  try {
+    const target = vfs.stat(to, 'STOR');
+    if (target.dev !== source.dev || target.ino !== source.ino) return;
+  } catch (error) {
+    // What is not there, or may not be looked at, is the opening's to judge.
+    if (error instanceof FsError) return;
+    throw error;
+  }
+  throw new StatusError(StatusCode.INVALID_PARAMETER);
 }
 
 function refuseExisting(service: SftpService, path: VirtualPath): void {

@@ -114,7 +114,12 @@ export const nameRows: readonly RequestRow[] = [
     ftpEquivalent: null,
     // The draft has the link first; every client that talks to OpenSSH and mod_sftp has the target first.
     parse: (reader) => ({ target: readPath(reader), path: readPath(reader), symbolic: true }),
-    run: makeLink,
+    run: (service, link, request) =>
+      makeLink(
+        service,
+        keepsDraftOrder(service) ? { ...link, target: link.path, path: link.target } : link,
+        request,
+      ),
   }),
   requestRow<MakeLink>({
     type: MessageType.LINK,
@@ -181,6 +186,13 @@ export function rename(
     return moved.then(() => encodeStatus(version, request.id, StatusCode.OK));
   }
   return encodeStatus(version, request.id, StatusCode.OK);
+}
+
+/** AsyncSSH follows the draft, unless the server calls itself by one of the names it knows to do otherwise. */
+function keepsDraftOrder({ session }: SftpService): boolean {
+  if (!session.client.softwareVersion.startsWith('AsyncSSH_')) return false;
+  const { enabled, text = '' } = session.settings.serverIdent;
+  return !(enabled && /OpenSSH|paramiko/.test(text));
 }
 
 function makeLink(

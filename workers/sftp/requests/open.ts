@@ -1,7 +1,8 @@
 /** OPEN and CLOSE. */
-import { applicableValues } from '../../../src/config/name-expression.ts';
 import type { Settings } from '../../../src/config/server-config.ts';
-import { rateLimiterFor, type RateLimiter } from '../../transfer/rate-limit.ts';
+import type { RateLimiter } from '../../transfer/rate-limit.ts';
+import { transferBounds } from '../../transfer/session-transfer.ts';
+import { admitTransfer, endTransfer } from '../../transfer/transfer-admission.ts';
 import { BYTES_IN, BYTES_OUT, TransferProgress } from '../../transfer/transfer-progress.ts';
 import { FsError } from '../../vfs/fs-error.ts';
 import type { VirtualPath } from '../../vfs/types.ts';
@@ -9,7 +10,6 @@ import { closeHandle } from '../close-handle.ts';
 import { FileHandle } from '../file-handle.ts';
 import { requestRow, type RequestRow, type RunningRequest, type SftpService } from '../sftp-types.ts';
 import { StatusError, unsupported } from '../status-error.ts';
-import { admitTransfer, endTransfer } from '../transfer-admission.ts';
 import { MessageType } from '../wire/message-types.ts';
 import { parseOpen, type OpenRequest } from '../wire/open-request.ts';
 import { encodeHandle } from '../wire/replies.ts';
@@ -67,26 +67,26 @@ function openFile(
   vfs.pendingUpdate(path)?.publish();
   const handle = open.write ? openUpdate(service, open, path) : openForReading(service, path);
   request.realPath = handle.realPath;
-  const admitted = admitTransfer(service, handle.settings, handle.command);
+  const admitted = admitTransfer(service.session, handle.settings, handle.command);
   if (admitted === null) return started(service, handle, request.id);
   return admitted.then(
-    () => {
-      if (!service.closed) return started(service, handle, request.id);
-      endTransfer(service.session);
-      return discard(service, handle);
+    (refusal) => {
+      if (refusal === null && !service.closed) return started(service, handle, request.id);
+      if (refusal === null) endTransfer(service.session);
+      discard(handle);
+      throw new StatusError(StatusCode.PERMISSION_DENIED, refusal?.text);
     },
     (error: unknown) => {
-      discard(service, handle);
+      discard(handle);
       throw error;
     },
   );
 }
 
 /** The transfer may not begin, or nobody is there any more to use the handle: nothing was read or written. */
-function discard(service: SftpService, handle: FileHandle): Buffer {
+function discard(handle: FileHandle): void {
   if (handle.opened.kind === 'read') handle.opened.file.close();
   else handle.opened.upload.abort(0);
-  return encodeStatus(service.version, 0, StatusCode.FAILURE);
 }
 
 function started(service: SftpService, handle: FileHandle, id: number): Buffer {
@@ -151,19 +151,14 @@ interface TransferParts {
 
 /** TransferRate, MaxStoreFileSize, counters. */
 function transferParts(service: SftpService, settings: Settings, command: string): TransferParts {
-  const { context, config } = service.session;
-  const rates =
-    settings.transferRate.length === 0 ? [] : applicableValues(settings.transferRate, config.principal);
-  const limits =
-    settings.maxStoreFileSize.length === 0
-      ? []
-      : applicableValues(settings.maxStoreFileSize, config.principal);
-  const limit = limits[0];
+  const { session } = service;
+  const { counters } = session.context;
+  const down = transferBounds(session, settings, 'RETR');
   return {
-    downloadRate: rateLimiterFor(rates, 'RETR', settings.transferBufferSize),
-    uploadRate: command === 'RETR' ? null : rateLimiterFor(rates, command, settings.transferBufferSize),
-    sizeLimit: limit === undefined || limit <= 0 || !Number.isFinite(limit) ? null : limit,
-    bytesIn: new TransferProgress(context.counters, BYTES_IN),
-    bytesOut: new TransferProgress(context.counters, BYTES_OUT),
+    downloadRate: down.rate,
+    uploadRate: command === 'RETR' ? null : transferBounds(session, settings, command).rate,
+    sizeLimit: down.maxBytes,
+    bytesIn: new TransferProgress(counters, BYTES_IN),
+    bytesOut: new TransferProgress(counters, BYTES_OUT),
   };
 }

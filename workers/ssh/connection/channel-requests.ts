@@ -21,6 +21,10 @@ export interface RequestContext {
 
 /** `env` requests of one channel; OpenSSH sends what its configuration names, a dozen at most. */
 const MAX_VARIABLES = 128;
+/** What all channels of a session, closed ones too, leave in its environment for the logs. */
+const MAX_SESSION_VARIABLES = 128;
+/** Of a command line in SFTPLog; the rest serves only to fill the disk. */
+const MAX_LOGGED = 1_024;
 
 type Answer = (channel: Channel, request: ChannelRequest, context: RequestContext) => boolean;
 
@@ -63,23 +67,40 @@ function setVariable(channel: Channel, { data }: ChannelRequest, { session }: Re
   const { name, value } = parseEnvironment(data);
   channel.environmentRequests += 1;
   const isAccepted =
-    channel.environmentRequests <= MAX_VARIABLES && acceptsVariable(session.settings.sftpAcceptEnv, name);
+    channel.environmentRequests <= MAX_VARIABLES &&
+    acceptsVariable(session.settings.sftpAcceptEnv, name) &&
+    hasRoomFor(session, name);
   if (!isAccepted) {
     session.sftpLog(`environment variable '${name}' prohibited by policy`);
     return false;
   }
-  session.sftpLog(`'env' channel request: '${name}' = '${value}'`);
+  session.sftpLog(`'env' channel request: '${name}' = '${shortened(value)}'`);
   channel.environment.set(name, value);
   session.context.facts.environment.set(name, value);
   return true;
 }
 
+/** Names clients have set, by session: each may be replaced, and no more than so many added. */
+const clientVariables = new WeakMap<SshSession, Set<string>>();
+
+function hasRoomFor(session: SshSession, name: string): boolean {
+  const names = clientVariables.get(session) ?? new Set<string>();
+  clientVariables.set(session, names);
+  if (!names.has(name) && names.size >= MAX_SESSION_VARIABLES) return false;
+  names.add(name);
+  return true;
+}
+
+function shortened(text: string): string {
+  return text.length > MAX_LOGGED ? `${text.slice(0, MAX_LOGGED)}...` : text;
+}
+
 function startSubsystem(channel: Channel, { data }: ChannelRequest, context: RequestContext): boolean {
   const name = parseCommand(data);
-  context.session.sftpLog(`'subsystem' channel request for '${name}' subsystem`);
+  context.session.sftpLog(`'subsystem' channel request for '${shortened(name)}' subsystem`);
   if (channel.handler !== null) return false;
   if (name !== 'sftp') {
-    context.session.sftpLog(`subsystem '${name}' unsupported`);
+    context.session.sftpLog(`subsystem '${shortened(name)}' unsupported`);
     return false;
   }
   channel.handler = context.services.openSftp(channel);
@@ -88,7 +109,7 @@ function startSubsystem(channel: Channel, { data }: ChannelRequest, context: Req
 
 function startCommand(channel: Channel, { data }: ChannelRequest, context: RequestContext): boolean {
   const command = parseCommand(data);
-  context.session.sftpLog(`'exec' channel request: command = '${command}'`);
+  context.session.sftpLog(`'exec' channel request: command = '${shortened(command)}'`);
   if (channel.handler !== null) return false;
   channel.handler = context.services.exec(channel, command);
   return channel.handler !== null;

@@ -20,6 +20,8 @@ export interface ChannelLink {
   sendData(peerId: number, queue: ByteQueue, limit: number): number;
   /** Bytes of files and directories moved, for TimeoutStalled. */
   moved(bytes: number): void;
+  /** So many bytes more (or fewer) wait for a service to use them. */
+  waiting(change: number): void;
   /** Both sides have closed. */
   forget(channel: Channel): void;
 }
@@ -55,6 +57,8 @@ export class Channel implements SshChannel {
   #window: number;
   #sending: Sending = 'open';
   #exitStatus = 0;
+  /** Given to the service and not used yet. */
+  #waiting = 0;
   #peerClosed = false;
   #peerEnded = false;
   /** eow@openssh.com: the peer wants no more data. */
@@ -100,7 +104,13 @@ export class Channel implements SshChannel {
 
   consumed(bytes: number): void {
     this.#pieces.used(bytes);
+    this.#countWaiting(-Math.min(bytes, this.#waiting));
     this.#giveBack(bytes);
+  }
+
+  #countWaiting(change: number): void {
+    this.#waiting += change;
+    this.#link.waiting(change);
   }
 
   #giveBack(bytes: number): void {
@@ -135,6 +145,7 @@ export class Channel implements SshChannel {
     this.#link.moved(chunk.length);
     if (this.handler !== null && this.#sending === 'open' && !this.#peerEnded) {
       this.#pieces.add(memory, chunk.length);
+      this.#countWaiting(chunk.length);
       this.handler.data(chunk);
     } else {
       this.#giveBack(chunk.length);
@@ -190,6 +201,7 @@ export class Channel implements SshChannel {
     this.#sending = 'closed';
     this.#queue.clear();
     this.#pieces.forget();
+    this.#countWaiting(-this.#waiting);
     const { handler } = this;
     this.handler = null;
     handler?.closed();

@@ -53,6 +53,11 @@ const DATA_PREFIX = 9;
 /** Opens in a second; no client needs as many. */
 const MAX_OPENS_PER_SECOND = 200;
 const MAX_PROVED_KEYS = 16;
+/**
+ * What services have been given and not used, over all channels of a session. SFTPClientMatch may promise windows of 2
+ * GiB; beyond this no more is read from the socket, and TCP holds the client back.
+ */
+const MAX_WAITING = 32 * 1024 * 1024;
 const KEEPALIVE = 'keepalive@proftpd.org';
 
 export class Connection {
@@ -68,6 +73,7 @@ export class Connection {
   /** Answers to global requests of ours that are still to come. */
   #awaited = 0;
   #opens = { second: 0, count: 0 };
+  #waiting = 0;
 
   constructor(
     session: SshSession,
@@ -89,6 +95,10 @@ export class Connection {
       send: (payload) => transport.send(payload),
       sendData: (peerId, queue, limit) => transport.sendData(peerId, queue, limit),
       moved: (bytes) => hooks.moved(bytes),
+      waiting: (change) => {
+        this.#waiting += change;
+        transport.holdInput(this.#waiting > MAX_WAITING);
+      },
       forget: (channel) => void this.#channels.delete(channel.id),
     };
   }

@@ -46,11 +46,13 @@ export function offeredAlgorithms(
   };
 }
 
-/** `server-sig-algs` (RFC 8308, section 3.1). */
+/** `server-sig-algs` (RFC 8308, section 3.1); certificates where an authority can be trusted, by file or by user. */
 export function acceptedUserAlgorithms(settings: Settings): string[] {
   const named = within(activeProfile().ssh.publicKeys, settings.sftpAuthPublicKeys);
-  // Without an authority nobody could log in with a certificate.
-  return settings.sftpTrustedUserCAKeys === null ? named.filter((name) => !name.includes('-cert-')) : named;
+  const { sftpTrustedUserCAKeys, sftpAuthorizedUserKeys, userStore } = settings;
+  const trustsAuthorities =
+    sftpTrustedUserCAKeys !== null || sftpAuthorizedUserKeys.length > 0 || userStore !== null;
+  return trustsAuthorities ? named : named.filter((name) => !name.includes('-cert-'));
 }
 
 /** `delayed` offers no plain `zlib`, which would inflate bytes of strangers. */

@@ -57,8 +57,10 @@ export function groupFor(
   if (floor > request.max) return null;
   const found = configured.length === 0 ? null : chooseGroup(floor, preferred, request.max, configured);
   if (found !== null) return found;
-  if (configured.length > 0) {
-    warn(`unable to find suitable DH in SFTPDHParamFile for ${request.min}-${request.max} bit sizes`);
+  const path = settings.sftpDHParamFile;
+  if (path !== null && !activeProfile().fips) {
+    const sizes = `${request.min}-${request.max} bit sizes`;
+    if (configured.length > 0) warn(`unable to find suitable DH in SFTPDHParamFile '${path}' for ${sizes}`);
     warn('WARNING: using fixed modulus for DH group exchange');
   }
   return chooseGroup(floor, preferred, request.max, []);

@@ -8,9 +8,17 @@
 export const MEMORY_BYTES = 512 * 1024;
 /** Kept for the next round; a service that uses nothing for long has its window to stop the client. */
 const MAX_KEPT = 12;
+/**
+ * Memories of one session that something is still held of. The window bounds the bytes a client may make us hold, but a
+ * few bytes hold all the memory they lie in; above this, packets are copied out (32 MiB: two full windows).
+ */
+export const MAX_HELD = 64;
 
 export class InputMemory {
   readonly bytes: Buffer;
+  /** Whether pieces of it may be handed on as they are. */
+  lends = true;
+  #forgotten = false;
   /** Handed on and not used yet. */
   #inUse = 0;
 
@@ -29,13 +37,29 @@ export class InputMemory {
   used(bytes: number): void {
     this.#inUse -= bytes;
   }
+
+  /** Nobody will say any more when what was handed on has been used: it is never free, and not counted either. */
+  forget(): void {
+    this.#forgotten = true;
+  }
+
+  get isHeld(): boolean {
+    return !this.isFree && !this.#forgotten;
+  }
 }
 
 export class MemoryPool {
   #kept: InputMemory[] = [];
+  readonly #held = new Set<InputMemory>();
 
-  /** At least `bytes` long. */
+  /** At least `bytes` long. Where the session holds too much already, it does not lend. */
   take(bytes: number): InputMemory {
+    const memory = this.#free(bytes);
+    memory.lends = !this.#holdsTooMuch();
+    return memory;
+  }
+
+  #free(bytes: number): InputMemory {
     if (bytes <= MEMORY_BYTES) {
       const index = this.#kept.findIndex((memory) => memory.isFree);
       if (index >= 0) return this.#kept.splice(index, 1)[0]!;
@@ -43,8 +67,15 @@ export class MemoryPool {
     return new InputMemory(Buffer.allocUnsafeSlow(Math.max(bytes, MEMORY_BYTES)));
   }
 
+  #holdsTooMuch(): boolean {
+    if (this.#held.size < MAX_HELD) return false;
+    for (const memory of this.#held) if (!memory.isHeld) this.#held.delete(memory);
+    return this.#held.size >= MAX_HELD;
+  }
+
   /** Nothing more is received in it; pieces of it may be in use. */
   giveBack(memory: InputMemory): void {
+    if (memory.isHeld) this.#held.add(memory);
     if (memory.bytes.length !== MEMORY_BYTES) return;
     // The oldest is in use for the longest: what becomes of it is left to the garbage collector.
     if (this.#kept.length === MAX_KEPT) this.#kept.shift();
@@ -88,6 +119,7 @@ export class PiecesInUse {
 
   /** What is still in use stays so for ever: a write may be under way. */
   forget(): void {
+    for (const { memory } of this.#pieces) memory?.forget();
     this.#pieces = [];
   }
 }

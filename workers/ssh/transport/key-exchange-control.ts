@@ -60,6 +60,8 @@ export class KeyExchangeControl {
   #dropsGuess = false;
   #opener: PacketOpener | null = null;
   #sealer: PacketSealer | null = null;
+  /** The connection is over. */
+  #stopped = false;
 
   constructor(host: KeyExchangeHost) {
     this.#host = host;
@@ -157,7 +159,13 @@ export class KeyExchangeControl {
     return opener;
   }
 
+  /** No more work is begun. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
   close(): void {
+    this.#stopped = true;
     this.#opener?.close();
     this.#sealer?.close();
     this.#opener = null;
@@ -181,7 +189,10 @@ export class KeyExchangeControl {
     const run = this.#run!;
     if (!this.isFirst) return job(run);
     try {
-      return await runKeyExchangeJob(() => job(run));
+      return await runKeyExchangeJob(
+        () => job(run),
+        () => !this.#stopped,
+      );
     } catch (error) {
       if (!(error instanceof TooManyJobs)) throw error;
       throw new ProtocolViolation('Too many key exchanges, try again later', {

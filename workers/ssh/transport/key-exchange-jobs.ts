@@ -10,11 +10,17 @@ const MAX_WAITING = 512;
 
 export class TooManyJobs extends Error {}
 
+/** The connection ended while its job waited. */
+export class UnwantedJob extends Error {}
+
 let running = 0;
 const waiting: (() => void)[] = [];
 
-/** Runs `job` when its turn comes. Rejects with TooManyJobs where too many wait already. */
-export async function runKeyExchangeJob<T>(job: () => Promise<T>): Promise<T> {
+/**
+ * Runs `job` when its turn comes. Rejects with TooManyJobs where too many wait already, and with UnwantedJob where
+ * nobody waits for it any more: a flood of connections that are cut must not cost what it asked for.
+ */
+export async function runKeyExchangeJob<T>(job: () => Promise<T>, isWanted: () => boolean): Promise<T> {
   if (running >= CONCURRENT) {
     if (waiting.length >= MAX_WAITING) throw new TooManyJobs('too many key exchanges');
     // Whoever ends its job hands its place on.
@@ -23,6 +29,7 @@ export async function runKeyExchangeJob<T>(job: () => Promise<T>): Promise<T> {
     running += 1;
   }
   try {
+    if (!isWanted()) throw new UnwantedJob('the connection is over');
     return await job();
   } finally {
     const next = waiting.shift();

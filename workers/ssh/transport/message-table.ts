@@ -72,8 +72,10 @@ const ROWS: Readonly<Record<InboundState, Row>> = {
     // RFC 4252, section 5.1: requests behind the one that succeeded.
     ignores: [USERAUTH_REQUEST],
   },
-  'rekey-kex': { accepts: [...GENERIC, ...KEX_METHOD] },
-  'rekey-newkeys': { accepts: [...GENERIC, NEWKEYS] },
+  // A client must not send data behind its KEXINIT (RFC 4253, section 7.1), but asyncssh 2.10 does, and OpenSSH takes it:
+  // those bytes are under the old keys, and answers to them are held back and bounded as ever.
+  'rekey-kex': { accepts: [...GENERIC, ...KEX_METHOD, ...CONNECTION] },
+  'rekey-newkeys': { accepts: [...GENERIC, NEWKEYS, ...CONNECTION] },
 };
 
 /** While the first keys are made, strict key exchange wants nothing but what moves it on. */

@@ -20,6 +20,9 @@ export interface AgreedAlgorithms {
 
 export const IMPLICIT_MAC = 'implicit';
 
+/** Of a client's list in the log: one may have 64 KiB. */
+const MAX_LOGGED = 2_048;
+
 /** Pseudo-algorithms (RFC 8308; OpenSSH's PROTOCOL, section 1.10): never agreed on, only looked for. */
 export const CLIENT_EXT_INFO = 'ext-info-c';
 export const SERVER_EXT_INFO = 'ext-info-s';
@@ -68,6 +71,6 @@ function choose(what: string, client: readonly string[], own: readonly string[])
   if (found !== undefined) return found;
   throw new ProtocolViolation(`no shared ${what} found`, {
     code: DisconnectCode.keyExchangeFailed,
-    logText: `no shared ${what} found (client sent '${client.join(',')}', server sent '${own.join(',')}')`,
+    logText: `no shared ${what} found (client sent '${client.join(',').slice(0, MAX_LOGGED)}', server sent '${own.join(',')}')`,
   });
 }

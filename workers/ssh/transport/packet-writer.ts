@@ -1,6 +1,7 @@
 /**
  * HOT PATH: payloads to packets, packets to the socket. A packet is sealed when it is given, so that its place in the
- * sequence and its keys are certain; what is sealed during one turn of the event loop goes out in one writev.
+ * sequence and its keys are certain; what is sealed in answer to one read, or else during one turn of the event loop, goes
+ * out in one write.
  */
 import { randomFillSync } from 'node:crypto';
 import type { Socket } from 'node:net';
@@ -70,6 +71,8 @@ export class PacketWriter {
   #queued = 0;
   #full = false;
   #scheduled = false;
+  /** Somebody will flush: no need for a turn of its own. */
+  #corked = false;
   #deflater: PayloadDeflater | null = null;
   /** While compression is on, everything passes through here, in order. */
   #deferred: Deferred[] = [];
@@ -154,6 +157,16 @@ export class PacketWriter {
     else this.#applyCompression(on);
   }
 
+  /** Until `uncork` all that is sealed is collected: the answers to what one read brought leave in one write. */
+  cork(): void {
+    this.#corked = true;
+  }
+
+  uncork(): void {
+    this.#corked = false;
+    this.flush();
+  }
+
   /** Hands what is sealed to the socket now. */
   flush(): void {
     const buffer = this.#buffer;
@@ -224,7 +237,7 @@ export class PacketWriter {
     this.#filled = end;
     this.#queued += bytes;
     this.bytes += bytes;
-    if (!this.#scheduled) {
+    if (!this.#scheduled && !this.#corked) {
       this.#scheduled = true;
       setImmediate(this.#flushLater);
     }

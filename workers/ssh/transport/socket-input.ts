@@ -119,7 +119,8 @@ export class SocketInput {
       const left = this.#paused ? 0 : this.#consumer.consume(from, 0, bytes, null);
       if (left < bytes) this.#keep(from, left, bytes);
     }
-    return !this.#paused;
+    // Closed meanwhile: what else comes, and the peer's end above all, is still to be read.
+    return this.#closed || !this.#paused;
   }
 
   /** Without reads into our own memory: a stream that is no plain socket of this Node. */
@@ -132,12 +133,12 @@ export class SocketInput {
       const left = this.#consumer.consume(chunk, 0, chunk.length, new InputMemory(chunk));
       if (left < chunk.length) this.#keep(chunk, left, chunk.length);
     }
-    if (this.#paused) this.#socket.pause();
+    if (this.#paused && !this.#closed) this.#socket.pause();
   }
 
   #consumeOwn(): void {
     const own = this.#own!;
-    this.#start = this.#consumer.consume(own.bytes, this.#start, this.#end, own);
+    this.#start = this.#consumer.consume(own.bytes, this.#start, this.#end, own.lends ? own : null);
   }
 
   #keep(from: Buffer, start: number, end: number): void {

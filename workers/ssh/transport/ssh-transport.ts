@@ -71,6 +71,8 @@ export class SshTransport {
   #busy = false;
   /** Too much waits to be sent. */
   #choked = false;
+  /** The services above have more than they use. */
+  #sated = false;
   #idleMessages = 0;
   #packetsSinceService = 0;
   #handshakeTimer: NodeJS.Timeout | null = null;
@@ -133,6 +135,15 @@ export class SshTransport {
   /** Channel data, where `acceptsData`; returns the bytes taken from the queue. */
   sendData(peerId: number, queue: ByteQueue, limit: number): number {
     return this.#keys.sendData(peerId, queue, limit);
+  }
+
+  /** Whether nothing more is read for now; may be said again and again, from anywhere. */
+  holdInput(hold: boolean): void {
+    if (hold === this.#sated) return;
+    this.#sated = hold;
+    if (hold) this.#input.pause();
+    // Not from within the parser.
+    else queueMicrotask(() => this.#goOn());
   }
 
   /** USERAUTH_SUCCESS, and all that begins with it. Only from within `userauth`. @param settings - of the user */
@@ -210,6 +221,7 @@ export class SshTransport {
   #consume(bytes: Buffer, start: number, end: number, memory: InputMemory | null): number {
     let at = start;
     this.inputMemory = memory;
+    this.writer.cork();
     try {
       if (this.#phase === 'version') at += this.#readVersion(bytes.subarray(at, end));
       const reader = this.#reader;
@@ -223,6 +235,8 @@ export class SshTransport {
       if (this.writer.queued > (this.#phase === 'open' ? CHOKE : CHOKE_BEFORE_LOGIN)) this.#choke();
     } catch (error) {
       this.#fail(error);
+    } finally {
+      this.writer.uncork();
     }
     return this.#phase === 'closed' ? end : at;
   }
@@ -396,7 +410,8 @@ export class SshTransport {
   }
 
   #goOn(): void {
-    if (!this.#busy && !this.#choked && this.#phase !== 'closed') this.#input.resume();
+    const held = this.#busy || this.#choked || this.#sated;
+    if (!held && this.#phase !== 'closed') this.#input.resume();
   }
 
   #fail(error: unknown): void {

@@ -136,6 +136,7 @@ export class TransportKeys {
 
   stop(): void {
     this.#clock.stop();
+    this.exchange.stop();
   }
 
   close(): void {

@@ -26,6 +26,7 @@ export function recordAuth(context: SessionContext, record: AuthRecord): void {
     realPath: null,
     clientPath: null,
     renameFrom: null,
+    protocol: 'ssh2',
     transfer: null,
   });
 }
