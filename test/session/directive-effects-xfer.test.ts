@@ -268,16 +268,16 @@ test('MaxTransfersPerHost and PerUser of a directory, for the commands they name
 });
 
 const RATES: readonly (readonly [config: string, line: string, slow: boolean])[] = [
-  ['TransferRate RETR 20', 'RETR big', true],
-  ['TransferRate STOR 20', 'RETR big', false],
-  ['TransferRate STOR,APPE 20', 'STOR new', true],
-  ['TransferRate RETR 20:1000', 'RETR big', true],
-  ['TransferRate RETR 20:20000', 'RETR big', false],
-  ['TransferRate RETR 20 user alice', 'RETR big', true],
-  ['TransferRate RETR 20 user bob', 'RETR big', false],
-  ['TransferRate RETR 20 class outside', 'RETR big', false],
-  ['TransferRate RETR 20\nTransferRate RETR 5000 user alice', 'RETR big', false],
-  ['<Directory BASE/alice>\nTransferRate RETR 20\n</Directory>', 'RETR big', true],
+  ['TransferRate RETR 5', 'RETR big', true],
+  ['TransferRate STOR 5', 'RETR big', false],
+  ['TransferRate STOR,APPE 5', 'STOR new', true],
+  ['TransferRate RETR 5:1000', 'RETR big', true],
+  ['TransferRate RETR 5:20000', 'RETR big', false],
+  ['TransferRate RETR 5 user alice', 'RETR big', true],
+  ['TransferRate RETR 5 user bob', 'RETR big', false],
+  ['TransferRate RETR 5 class outside', 'RETR big', false],
+  ['TransferRate RETR 5\nTransferRate RETR 5000 user alice', 'RETR big', false],
+  ['<Directory BASE/alice>\nTransferRate RETR 5\n</Directory>', 'RETR big', true],
 ];
 
 test('TransferRate: commands, free bytes, principals and directories', limits, async () => {
@@ -289,8 +289,8 @@ test('TransferRate: commands, free bytes, principals and directories', limits, a
       const started = performance.now();
       assert.equal(await answer(fixture, line, line.startsWith('STOR') ? body : null), OK);
       const milliseconds = performance.now() - started;
-      // 8 KiB at 20 KiB/s take 400 ms.
-      assert.equal(milliseconds > 250, slow, `${config}, ${line}: ${milliseconds} ms`);
+      // 8 KiB at 5 KiB/s take 1.6 s; a busy machine is not that slow.
+      assert.equal(milliseconds > 1_000, slow, `${config}, ${line}: ${milliseconds} ms`);
     }),
   );
 });

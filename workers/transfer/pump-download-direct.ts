@@ -9,7 +9,7 @@ import { constants } from 'node:os';
 import type { Duplex } from 'node:stream';
 import { toFsError } from '../vfs/errno-mapping.ts';
 import { acquireBuffer, releaseBuffer } from './buffer-pool.ts';
-import { DownloadPump, SYNC_READ_LIMIT, type DownloadOptions } from './pump-download.ts';
+import { DownloadPump, type DownloadOptions } from './pump-download.ts';
 import type { FileSender } from './send-file.ts';
 import { TransferError, type TransferFailure } from './transfer-error.ts';
 
@@ -83,11 +83,11 @@ export class DirectDownloadPump {
     if (this.#pausing === null) setImmediate(this.#onTurn);
   }
 
-  /** Small files may wait for the disk here, as in DownloadPump. */
+  /** Whether the disk is not needed: the last byte tells, because the system reads ahead in order. */
   #isAtHand(wanted: number): boolean {
     const { expected, start } = this.#options;
     const last = Math.min(this.#position + wanted, start + expected) - 1;
-    return expected <= SYNC_READ_LIMIT || this.#sender.isInMemory(last);
+    return this.#sender.isInMemory(Math.max(last, this.#position));
   }
 
   /** The kernel sent nothing: the end of the file (0), no room, no connection, or a file it cannot send. */

@@ -69,13 +69,15 @@ function fileWith(data: Uint8Array): string {
 }
 
 /** Of the file at `path`; the descriptor closes when the download has ended, as the session does it. */
-function download(sink: Duplex, path: string, changes: Partial<DownloadOptions> = {}, direct = true) {
+function download(sink: Duplex, path: string, changes: Partial<DownloadOptions> = {}) {
   const descriptor = openSync(path, 'r');
   const counters = new BigInt64Array(2);
   const progress = new TransferProgress(counters, BYTES_OUT);
   const defaults = { start: 0, length: Infinity, expected: statSync(path).size, ascii: false };
   const options = { ...defaults, bufferSize: BUFFER, rate: null, ...changes };
-  const pump = openDownloadPump(sink, direct, { descriptor, progress, ...options });
+  const sender = createFileSender(sink, descriptor);
+  assert.ok(sender !== null);
+  const pump = new DirectDownloadPump(sink, sender, { descriptor, progress, ...options });
   const run = pump.run().finally(() => closeSync(descriptor));
   return { pump, run, progress, counters };
 }
@@ -105,8 +107,7 @@ for (const size of [...sizes, LARGE + 1]) {
   test(`${size} bytes arrive exactly, sent by the kernel`, LIMIT, async () => {
     const { server, client } = await connection();
     const data = randomBytes(size);
-    const { pump, run, progress, counters } = download(server, fileWith(data));
-    assert.ok(pump instanceof DirectDownloadPump);
+    const { run, progress, counters } = download(server, fileWith(data));
     const [got] = await Promise.all([collect(client), run]);
     assert.ok(got.equals(data));
     assert.ok(server.writableEnded);
@@ -242,8 +243,7 @@ test('a rate holds the kernel back, after the bytes that are free', LIMIT, async
   const data = randomBytes(96 * 1024);
   const limit = { commands: ['RETR'], kilobytesPerSecond: 256, freeBytes: 32 * 1024 };
   const startedAt = performance.now();
-  const { pump, run } = download(server, fileWith(data), { rate: new RateLimiter(limit, BUFFER) });
-  assert.ok(pump instanceof DirectDownloadPump);
+  const { run } = download(server, fileWith(data), { rate: new RateLimiter(limit, BUFFER) });
   const [got] = await Promise.all([collect(client), run]);
   const milliseconds = performance.now() - startedAt;
   assert.ok(got.equals(data));
@@ -269,8 +269,7 @@ test('what is not in memory is read in the thread pool and arrives exactly', LIM
   const sender = createFileSender(server, descriptor);
   assert.equal(sender?.isInMemory(data.length - 1), false);
   closeSync(descriptor);
-  const { pump, run, progress } = download(server, path);
-  assert.ok(pump instanceof DirectDownloadPump);
+  const { run, progress } = download(server, path);
   // Nothing was sent from this thread.
   assert.equal(progress.bytes, 0);
   const [got] = await Promise.all([collect(client), run]);
@@ -315,14 +314,14 @@ test('a file the kernel cannot send is read instead', LIMIT, async () => {
 });
 
 test(
-  'TLS, ASCII, other streams, bytes that wait, and UseSendfile off take the way with buffers',
+  'TLS, ASCII, small files, other streams, waiting bytes and UseSendfile off take the way with buffers',
   LIMIT,
   async () => {
     const { server, client } = await connection();
     const path = fileWith(randomBytes(10));
     const descriptor = openSync(path, 'r');
     const progress = new TransferProgress(new BigInt64Array(2), BYTES_OUT);
-    const range = { start: 0, length: Infinity, expected: 10, bufferSize: BUFFER };
+    const range = { start: 0, length: Infinity, expected: 65_537, bufferSize: BUFFER };
     const options = { descriptor, ...range, ascii: false, rate: null, progress };
     const [stream] = duplexPair();
     const tls = new TLSSocket(server, { isServer: true, secureContext: createSecureContext({}) });
@@ -330,6 +329,7 @@ test(
     assert.ok(openDownloadPump(stream, true, options) instanceof DownloadPump);
     assert.ok(openDownloadPump(client, true, { ...options, ascii: true }) instanceof DownloadPump);
     assert.ok(openDownloadPump(client, false, options) instanceof DownloadPump);
+    assert.ok(openDownloadPump(client, true, { ...options, expected: 65_536 }) instanceof DownloadPump);
     assert.ok(openDownloadPump(client, true, options) instanceof DirectDownloadPump);
     client.cork();
     client.write('waiting');
