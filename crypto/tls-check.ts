@@ -2,6 +2,7 @@
 import { ConfigError } from '../src/config/config-error.ts';
 import { DEFAULT_SETTINGS } from '../src/config/default-settings.ts';
 import type { ServerConfig, Settings, SourceLocation, VirtualHost } from '../src/config/server-config.ts';
+import { MOD_TLS_VERSION } from '../src/version.ts';
 import { certificateFindings } from './certificate-report.ts';
 import {
   CertificateFileError,
@@ -55,8 +56,9 @@ export async function checkTlsConfiguration(
 ): Promise<TlsCheckResult> {
   const check = new TlsCheck(config, hooks);
   const versions = checkVersions();
-  if (versions.kind === 'warning') check.warnings.push(versions.text);
-  if (versions.kind === 'refused') check.errors.push(new ConfigError(versions.text));
+  const source = `mod_tls/${MOD_TLS_VERSION}`;
+  if (versions.kind === 'warning') check.warnings.push(`${source}: ${versions.text}`);
+  if (versions.kind === 'refused') check.errors.push(new ConfigError(`${source}: ${versions.text}`));
   for (const host of config.virtualHosts) await check.host(host);
   return check;
 }

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { resolve } from 'node:path';
 import type { EndReason } from './actor/messages.ts';
 import { requireRequestedFips } from './cli/fips-embedded.ts';
-import { fipsEnabledLines, fipsRequest } from './cli/fips-request.ts';
+import { definesWithFips, fipsEnabledLines, fipsRequest } from './cli/fips-request.ts';
 import { optionsToConfig, type ServerOptions } from './server-options.ts';
 import { loadConfig } from './config/load-config.ts';
 import { MainActor } from './main/main-actor.ts';
@@ -151,7 +151,7 @@ export class Server extends EventEmitter<ServerEvents> {
   #load(version: number) {
     const options = this.#options;
     const environment = process.env;
-    const common = { version, environment, defines: options.defines ?? [] };
+    const common = { version, environment, defines: definesWithFips(options.defines ?? [], environment) };
     if (options.file !== undefined) return loadConfig({ ...common, file: resolve(options.file) });
     const text = options.config ?? optionsToConfig(options.options);
     return loadConfig({ ...common, file: resolve('lockgate.conf'), text });

@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import type { LoadOptions } from '../config/load-config.ts';
 import type { RunFlags } from './command-line.ts';
+import { definesWithFips } from './fips-request.ts';
 import { stateFolderOf, STATE_FILES } from './state-folder.ts';
 
 /** The file of -c, else the one in the state folder. */
@@ -15,7 +16,7 @@ export function loadOptions(flags: RunFlags, file: string, version: number): Loa
   return {
     file,
     version,
-    defines: flags.defines,
+    defines: definesWithFips(flags.defines, process.env),
     environment: process.env,
     ...(flags.serverAddress === null ? {} : { serverAddress: [flags.serverAddress] }),
     ...(flags.noVirtualHostCheck ? { checkAddressConflicts: false } : {}),

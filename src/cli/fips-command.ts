@@ -31,6 +31,7 @@ const USAGE = `Usage: lockgate fips status     which module there is, and whethe
        lockgate fips report     an attestation, made in FIPS mode
   --state DIR          state folder (default: LOCKGATE_STATE, else ~/.local/state/lockgate)
   --fips-module PATH   the module (default: OPENSSL_MODULES, else the installed one, else the system's)
+  --sha256 HEX         install: only the module with this digest
   --json               report and status as JSON
 `;
 
@@ -40,6 +41,7 @@ interface Arguments {
   readonly action: (typeof ACTIONS)[number];
   readonly stateFolder: string;
   readonly moduleFlag: string | null;
+  readonly sha256: string | null;
   readonly json: boolean;
 }
 
@@ -107,7 +109,7 @@ function status(given: Arguments, io: FipsCommandIo): number {
 
 async function install(given: Arguments, io: FipsCommandIo): Promise<number> {
   const path = findModule(given.moduleFlag, io.env, given.stateFolder);
-  const installation = await installModule(path, given.stateFolder);
+  const installation = await installModule(path, given.stateFolder, given.sha256);
   const { module, sha256 } = installation.module;
   io.output.write(
     `Self-tests of '${path}' passed: ${module.name} ${module.version}, SHA-256 ${sha256}\n` +
@@ -159,12 +161,16 @@ async function report(given: Arguments, io: FipsCommandIo): Promise<number> {
 }
 
 function readArguments(argv: readonly string[], environment: NodeJS.ProcessEnv): Arguments | string {
-  const values: { state: string | null; 'fips-module': string | null } = { state: null, 'fips-module': null };
+  const values: Record<'state' | 'fips-module' | 'sha256', string | null> = {
+    state: null,
+    'fips-module': null,
+    sha256: null,
+  };
   let action: Arguments['action'] | null = null;
   let json = false;
   for (let index = 0; index < argv.length; index += 1) {
     const argument = argv[index]!;
-    const match = /^--(state|fips-module)(?:=(.*))?$/s.exec(argument);
+    const match = /^--(state|fips-module|sha256)(?:=(.*))?$/s.exec(argument);
     if (match !== null) {
       const name = match[1] as keyof typeof values;
       const value = match[2] ?? argv[(index += 1)];
@@ -184,5 +190,6 @@ function readArguments(argv: readonly string[], environment: NodeJS.ProcessEnv):
     json,
     stateFolder: stateFolderOf(values.state, environment),
     moduleFlag: values['fips-module'],
+    sha256: values.sha256,
   };
 }

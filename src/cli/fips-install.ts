@@ -78,8 +78,13 @@ export async function useModule(modulePath: string, stateFolder: string): Promis
 /**
  * Loads the module in a child process (its integrity check and all known-answer tests run there), runs the probes, and
  * only then writes the configuration. Throws FipsError.
+ * @param expectedSha256 of the build that is meant (hexadecimal): the first installation has nothing else to compare with
  */
-export async function installModule(modulePath: string, stateFolder: string): Promise<FipsInstallation> {
+export async function installModule(
+  modulePath: string,
+  stateFolder: string,
+  expectedSha256: string | null = null,
+): Promise<FipsInstallation> {
   const folder = fipsFolder(stateFolder);
   const paths = pathsIn(folder);
   for (const path of [modulePath, paths.moduleConfig])
@@ -88,6 +93,10 @@ export async function installModule(modulePath: string, stateFolder: string): Pr
         `OpenSSL's configuration cannot name the path '${path}'; use letters, digits and ._-`,
       );
   const digests = digestsOfModule(modulePath);
+  if (expectedSha256 !== null && digests.sha256 !== expectedSha256.toLowerCase())
+    throw new FipsError(
+      `module '${modulePath}' is another one: SHA-256 ${digests.sha256}, not ${expectedSha256}`,
+    );
   const trial = join(folder, `trial-${randomUUID()}`);
   try {
     mkdirSync(trial, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });

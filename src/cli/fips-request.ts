@@ -21,6 +21,16 @@ export function fipsRequest(defines: readonly string[], environment: NodeJS.Proc
   return { modules: [...(tls ? (['mod_tls'] as const) : []), ...(sftp ? (['mod_sftp'] as const) : [])] };
 }
 
+/** What `<IfDefine>` sees: the labels of the command line, and TLS_USE_FIPS where LOCKGATE_FIPS asked in its stead. */
+export function definesWithFips(
+  defines: readonly string[],
+  environment: NodeJS.ProcessEnv,
+): readonly string[] {
+  const modules = fipsRequest(defines, environment)?.modules ?? [];
+  const labels = modules.map((name) => (name === 'mod_tls' ? 'TLS_USE_FIPS' : 'SFTP_USE_FIPS'));
+  return [...new Set([...defines, ...labels])];
+}
+
 /** What an operator reads when FIPS mode is on, on the terminal and in the server log. */
 export function fipsEnabledLines(request: FipsRequest): readonly string[] {
   return request.modules.map((name) => `${name}/${VERSIONS[name]}: FIPS mode enabled`);

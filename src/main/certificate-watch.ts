@@ -69,15 +69,20 @@ export class CertificateWatch {
       watcher.on('error', () => {
         watcher.close();
         this.#watchers.delete(directory);
-        this.#options.log(`${directory}: changes are not noticed any more, use SIGHUP`);
+        this.#options.log(`${directory}: changes are not noticed any more, ${this.#way()}`);
       });
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === undefined) throw error;
       if (!this.#unwatched.has(directory))
-        this.#options.log(`${directory}: changes are not noticed (${code}), use SIGHUP`);
+        this.#options.log(`${directory}: changes are not noticed (${code}), ${this.#way()}`);
       this.#unwatched.add(directory);
     }
+  }
+
+  /** Who gave up root (RootRevoke) may not be able to read a new key either. */
+  #way(): string {
+    return this.#options.identity().kind === 'revoked' ? 'restart the server to use new files' : 'use SIGHUP';
   }
 
   #event(directory: string, name: string | null): void {

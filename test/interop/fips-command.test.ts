@@ -1,5 +1,6 @@
 /** `lockgate fips`: the module installed, tested and reported on, with a real provider. */
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -46,6 +47,20 @@ describe('lockgate fips', LIMIT, () => {
     assert.ok(attestation.outsideTheModule.some((text) => text.startsWith('Nonces of AES-GCM in SSH')));
     const text = await lockgate(state, ['fips', 'report']);
     assert.match(text.stdout, new RegExp(attestation.module!.sha256));
+  });
+
+  test('install with --sha256 takes no other module', LIMIT, async (t) => {
+    const module = needsFipsProvider(t);
+    if (module === null) return;
+    const sha256 = createHash('sha256').update(readFileSync(module)).digest('hex');
+    const state = join(folder, 'pinned');
+    const install = (digest: string) =>
+      lockgate(state, ['fips', 'install', '--fips-module', module, '--sha256', digest]);
+    const refused = await install('0'.repeat(64));
+    assert.equal(refused.code, 1);
+    assert.ok(refused.stderr.includes(`is another one: SHA-256 ${sha256}, not 000`), refused.stderr);
+    assert.equal((await lockgate(state, ['fips', 'status', '--fips-module', module])).code, 1);
+    assert.equal((await install(sha256.toUpperCase())).code, 0);
   });
 
   test('names Debian’s build as not validated', LIMIT, async (t) => {

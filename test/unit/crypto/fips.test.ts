@@ -31,7 +31,12 @@ import { fipsProfile } from '../../../crypto/profile.ts';
 import { FipsError } from '../../../src/cli/fips-error.ts';
 import { findModule } from '../../../src/cli/fips-install.ts';
 import { differenceFrom } from '../../../src/cli/fips-launch.ts';
-import { fipsEnabledLines, fipsRefusalText, fipsRequest } from '../../../src/cli/fips-request.ts';
+import {
+  definesWithFips,
+  fipsEnabledLines,
+  fipsRefusalText,
+  fipsRequest,
+} from '../../../src/cli/fips-request.ts';
 import type { FipsInstallation } from '../../../src/cli/fips-install.ts';
 
 const NOW = new Date('2026-11-21T12:00:00Z');
@@ -214,6 +219,8 @@ test('FIPS is asked for by define or environment, and each module speaks for its
     assert.deepEqual(fipsRequest([], { LOCKGATE_FIPS: value }), { modules: ['mod_tls'] });
   assert.deepEqual(fipsRequest(['TLS_USE_FIPS=1'], {}), { modules: ['mod_tls'] });
   assert.deepEqual(fipsRequest(['SFTP_USE_FIPS'], {}), { modules: ['mod_sftp'] });
+  assert.deepEqual(definesWithFips(['A'], { LOCKGATE_FIPS: '1' }), ['A', 'TLS_USE_FIPS']);
+  assert.deepEqual(definesWithFips(['SFTP_USE_FIPS'], {}), ['SFTP_USE_FIPS']);
   const both = fipsRequest(['SFTP_USE_FIPS'], { LOCKGATE_FIPS: '1' })!;
   assert.match(
     fipsEnabledLines(both).join('\n'),
