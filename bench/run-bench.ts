@@ -4,7 +4,7 @@ import { Cleanup } from './harness/cleanup.ts';
 import { describeMachine } from './harness/environment.ts';
 import { RESULTS_SCHEMA, type Results } from './harness/results.ts';
 import { runParts } from './harness/run-parts.ts';
-import { sizesFor } from './harness/sizes.ts';
+import { sizesFor, type Scale } from './harness/sizes.ts';
 import { PARTS } from './parts/parts.ts';
 import { choosePeers } from './peers/peers.ts';
 import { CPU_ACCOUNT } from './peers/server-account.ts';
@@ -15,7 +15,7 @@ export interface BenchRequest {
   readonly parts: readonly string[];
   /** Null: all that are installed; empty: Lockgate alone. */
   readonly peers: readonly string[] | null;
-  readonly quick: boolean;
+  readonly scale: Scale;
   readonly out: string;
 }
 
@@ -23,7 +23,7 @@ export interface BenchRequest {
 export async function runBench(request: BenchRequest, report: (line: string) => void): Promise<string> {
   const peers = choosePeers(request.peers);
   const parts = PARTS.filter(({ name }) => request.parts.length === 0 || request.parts.includes(name));
-  const sizes = sizesFor(request.quick);
+  const sizes = sizesFor(request.scale);
   const date = new Date().toISOString();
   const machine = describeMachine(CPU_ACCOUNT);
   const cleanup = new Cleanup();
@@ -34,7 +34,7 @@ export async function runBench(request: BenchRequest, report: (line: string) => 
     const results: Results = {
       schema: RESULTS_SCHEMA,
       date,
-      quick: request.quick,
+      scale: request.scale,
       repeats: sizes.repeats,
       parts: parts.map(({ name }) => name),
       machine,

@@ -1,5 +1,6 @@
 /** The command line of `npm run bench`. */
 import { parseArgs } from 'node:util';
+import type { Scale } from './sizes.ts';
 
 export type BenchCommand =
   | {
@@ -8,16 +9,17 @@ export type BenchCommand =
       readonly parts: readonly string[];
       /** Null: all that are installed; empty: Lockgate alone. */
       readonly peers: readonly string[] | null;
-      readonly quick: boolean;
+      readonly scale: Scale;
       /** Null: bench/results. */
       readonly out: string | null;
     }
   | { readonly kind: 'compare'; readonly base: string; readonly next: string | null }
   | { readonly kind: 'usage'; readonly complaint: string | null };
 
-export const USAGE = `usage: npm run bench [-- [PART ...] [--peers a,b|none] [--quick] [--out FOLDER]]
+export const USAGE = `usage: npm run bench [-- [PART ...] [--peers a,b|none] [--short|--quick] [--out FOLDER]]
        npm run bench -- compare BASE [NEW]
 
+--quick only shows that everything runs; --short takes about a tenth of the time of a full run.
 A run writes FOLDER/<date>.json and a page with tables and plots beside it (bench/results by default).
 compare takes two result files, or one and the newest of bench/results.
 `;
@@ -30,6 +32,7 @@ export function parseCommandLine(args: readonly string[], knownParts: readonly s
       allowPositionals: true,
       options: {
         quick: { type: 'boolean', default: false },
+        short: { type: 'boolean', default: false },
         peers: { type: 'string' },
         out: { type: 'string' },
         help: { type: 'boolean', short: 'h', default: false },
@@ -53,7 +56,7 @@ export function parseCommandLine(args: readonly string[], knownParts: readonly s
     kind: 'run',
     parts: positionals,
     peers: peerNames(values.peers),
-    quick: values.quick,
+    scale: values.quick ? 'quick' : values.short ? 'short' : 'full',
     out: values.out ?? null,
   };
 }

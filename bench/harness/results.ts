@@ -1,4 +1,5 @@
 /** The result file: what was measured, where, and with how many values; read by `compare` and by the page. */
+import type { Scale } from './sizes.ts';
 import { readFileSync } from 'node:fs';
 
 export const RESULTS_SCHEMA = 1;
@@ -52,7 +53,7 @@ export interface Results {
   readonly schema: typeof RESULTS_SCHEMA;
   /** ISO 8601. */
   readonly date: string;
-  readonly quick: boolean;
+  readonly scale: Scale;
   readonly repeats: number;
   readonly parts: readonly string[];
   readonly machine: Machine;

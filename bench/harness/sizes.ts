@@ -1,7 +1,8 @@
-/** How much each part does, in a full run and with --quick. */
+/** How much each part does: in full, in a fraction of the time (--short), or just enough to see that it runs (--quick). */
+
+export type Scale = 'full' | 'short' | 'quick';
 
 export interface Sizes {
-  readonly quick: boolean;
   /** Interleaved runs of every measure. */
   readonly repeats: number;
   /** Bytes of the large file of one stream; eight streams share as many. */
@@ -23,7 +24,6 @@ export interface Sizes {
 }
 
 const FULL: Sizes = {
-  quick: false,
   repeats: 5,
   bigBytes: 2 ** 30,
   smallFiles: 10_000,
@@ -35,8 +35,19 @@ const FULL: Sizes = {
   microSamples: 30,
 };
 
+const SHORT: Sizes = {
+  repeats: 3,
+  bigBytes: 2 ** 29,
+  smallFiles: 2000,
+  seconds: 3,
+  idleSessions: [100, 1000],
+  listedEntries: 20_000,
+  streams: 8,
+  backgroundStreams: 16,
+  microSamples: 15,
+};
+
 const QUICK: Sizes = {
-  quick: true,
   repeats: 2,
   bigBytes: 2 ** 26,
   smallFiles: 200,
@@ -48,6 +59,6 @@ const QUICK: Sizes = {
   microSamples: 8,
 };
 
-export function sizesFor(quick: boolean): Sizes {
-  return quick ? QUICK : FULL;
+export function sizesFor(scale: Scale): Sizes {
+  return { full: FULL, short: SHORT, quick: QUICK }[scale];
 }

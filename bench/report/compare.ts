@@ -101,7 +101,8 @@ function cautions(base: Results, next: Results, differences: readonly Comparison
     if (base.machine[key] !== next.machine[key])
       lines.push(`Careful: ${key} was ${base.machine[key]} and is ${next.machine[key]}.`);
   }
-  if (base.quick !== next.quick) lines.push('Careful: one of the two is a quick run.');
+  if (base.scale !== next.scale)
+    lines.push(`Careful: a ${base.scale} run is compared with a ${next.scale} one.`);
   const others = differences.filter(({ server }) => server === FLOOR);
   if (others.length > 0)
     lines.push(`Careful: ${others.length} floors changed too, so the machine itself was not the same.`);

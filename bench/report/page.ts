@@ -35,12 +35,13 @@ export function renderPage(results: Results, texts: readonly PartText[], plotFol
   return { markdown: `${blocks.join('\n\n')}\n`, plots };
 }
 
-function heading({ date, machine, repeats, quick, servers }: Results): string {
+function heading({ date, machine, repeats, scale, servers }: Results): string {
   const gib = (machine.memoryBytes / 2 ** 30).toFixed(0);
   const lines = [
     `# Benchmark of ${date.slice(0, 16).replace('T', ' ')}`,
     '',
-    ...(quick ? ['A quick run: sizes and times are too small for conclusions.', ''] : []),
+    ...(scale === 'quick' ? ['A quick run: sizes and times are too small for conclusions.', ''] : []),
+    ...(scale === 'short' ? ['A short run: fewer repeats and smaller sizes than a full one.', ''] : []),
     `Medians of ${repeats} interleaved runs (smallest to largest); servers and clients on the same machine, over ` +
       'loopback. `x floor` is the distance from what the same work costs without a server, measured in the same run.',
     '',

@@ -29,7 +29,7 @@ export function results(list: readonly Series[], overrides: Partial<Results> = {
   return {
     schema: 1,
     date: '2026-11-21T04:19:32.123Z',
-    quick: false,
+    scale: 'full',
     repeats: 5,
     parts: ['transfer'],
     machine: MACHINE,

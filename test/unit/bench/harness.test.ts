@@ -9,13 +9,13 @@ const PARTS = ['transfer', 'idle'];
 
 test('no argument runs everything on every peer', () => {
   const command = parseCommandLine([], PARTS);
-  assert.deepEqual(command, { kind: 'run', parts: [], peers: null, quick: false, out: null });
+  assert.deepEqual(command, { kind: 'run', parts: [], peers: null, scale: 'full', out: null });
 });
 
 test('parts, peers and --quick are taken', () => {
   const command = parseCommandLine(['idle', '--peers', 'proftpd,vsftpd', '--quick', '--out', '/x'], PARTS);
   const peers = ['proftpd', 'vsftpd'];
-  assert.deepEqual(command, { kind: 'run', parts: ['idle'], peers, quick: true, out: '/x' });
+  assert.deepEqual(command, { kind: 'run', parts: ['idle'], peers, scale: 'quick', out: '/x' });
 });
 
 test('--peers none measures Lockgate alone', () => {

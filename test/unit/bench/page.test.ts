@@ -30,7 +30,7 @@ test('what was not measured is on the page with its reason', () => {
 });
 
 test('a quick run says that it is one', () => {
-  assert.match(renderPage(results([series({})], { quick: true }), TEXTS, 'p').markdown, /A quick run/);
+  assert.match(renderPage(results([series({})], { scale: 'quick' }), TEXTS, 'p').markdown, /A quick run/);
 });
 
 test('bars are as long as their medians, and names cannot break the SVG', () => {
