@@ -1,5 +1,6 @@
 /** Where configuration files come from; the parser sees only this, so it can be run on texts alone. */
 import { lstatSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { decodePathBytes } from '../util/path-text.ts';
 import { LEXER_LIMITS } from './lexer.ts';
 
 export type EntryKind = 'file' | 'directory' | 'symlink' | 'other';
@@ -28,7 +29,7 @@ export const fileSystemSource: ConfigSource = {
       const stats = statSync(path);
       if (stats.size > LEXER_LIMITS.fileLength) throw new Error('File too large');
       if (!stats.isFile() && !stats.isFIFO()) throw new Error('Not a regular file');
-      return readFileSync(path, 'utf8');
+      return decodePathBytes(readFileSync(path));
     } catch (error) {
       throw new Error(reasonOf(error), { cause: error });
     }

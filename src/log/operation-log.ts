@@ -4,7 +4,7 @@
  */
 import { pino, type Logger } from 'pino';
 import { appendLine } from './log-sink.ts';
-import { escapeControls } from './log-text.ts';
+import { escapeBytesInJson, escapeControls } from './log-text.ts';
 import { PINO_LEVELS, levelFromPino } from './log-levels.ts';
 import type { LogLevel } from './session-log.ts';
 import { clock, pad } from './strftime.ts';
@@ -27,7 +27,8 @@ const SECRET_KEYS = ['password', 'passphrase', 'hash', 'secret', 'key'];
 export function createOperationLog(options: OperationLogOptions): OperationLog {
   const consoleDescriptor = options.descriptors.get(CONSOLE_LOG);
   const structured = options.descriptors.get(STRUCTURED_LOG);
-  const write = (line: string): void => {
+  const write = (json: string): void => {
+    const line = escapeBytesInJson(json);
     if (structured !== undefined) appendLine(structured, line);
     if (consoleDescriptor !== undefined) appendLine(consoleDescriptor, readableLine(line));
   };

@@ -3,6 +3,7 @@
  * glibc's `setgroups` and its kin change every thread of the process, the system call changes the calling thread only.
  */
 import { getSystemErrorName } from 'node:util';
+import { nativePathText } from './path-text.ts';
 
 /** Numbers differ per architecture up to 423; later calls (openat2) have the same number everywhere. */
 const numbersByArchitecture = {
@@ -102,6 +103,8 @@ function bind(
   // errno is thread-local, and so is this module: each worker loads its own copy.
   const errnoPointer = ids.__errno_location();
   const result = (value: number): number => (value === -1 ? -ffi.getInt32(errnoPointer, 0) : value);
+  const renameEntries = (directory: number, from: string, to: string, flags: number): number =>
+    result(rename(numbers.renameat2, directory, nativePathText(from), directory, nativePathText(to), flags));
   const openHow = new BigUint64Array(3);
   const openHowSize = BigInt(OPEN_HOW_BYTES);
 
@@ -110,11 +113,10 @@ function bind(
       openHow[0] = BigInt(flags);
       openHow[1] = BigInt(mode);
       openHow[2] = BigInt(resolve);
-      return result(open(numbers.openat2, directory, path, openHow, openHowSize));
+      return result(open(numbers.openat2, directory, nativePathText(path), openHow, openHowSize));
     },
-    renameNoReplace: (from, to) =>
-      result(rename(numbers.renameat2, AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE)),
-    renameat: (directory, from, to) => result(rename(numbers.renameat2, directory, from, directory, to, 0)),
+    renameNoReplace: (from, to) => renameEntries(AT_FDCWD, from, to, RENAME_NOREPLACE),
+    renameat: (directory, from, to) => renameEntries(directory, from, to, 0),
     setfsuid: (uid) => ids.syscall(numbers.setfsuid, uid, 0, 0),
     setfsgid: (gid) => ids.syscall(numbers.setfsgid, gid, 0, 0),
     setgroups: (groupIds) => result(list(numbers.setgroups, groupIds.length, groupIds)),

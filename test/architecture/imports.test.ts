@@ -157,3 +157,25 @@ test('no module imports itself in a circle', () => {
   };
   for (const file of FILES) visit(file, []);
 });
+
+test('calls that take or give a name of the file system have one door in workers/vfs', () => {
+  const named =
+    /^(?:l?stat|statfs|open|opendir|readdir|readlink|realpath|(?:un|sym)?link|rename|mkdir|rmdir|rm|truncate|(?:read|write|copy)File|exists|access|l?(?:chmod|chown|utimes))Sync$/;
+  // The account files' own paths are the administrator's.
+  const doors = ['workers/vfs/path-calls.ts', 'workers/vfs/owner-names.ts'];
+  const inVfs = FILES.filter((file) => file.startsWith('workers/vfs/') && !doors.includes(file));
+  assert.ok(inVfs.length > 20);
+  for (const file of inVfs) {
+    const text = readFileSync(join(ROOT, file), 'utf8');
+    const lists = [...text.matchAll(/import \{([^}]*)\} from 'node:fs'/g)].map((match) => match[1]!);
+    const names = lists
+      .join(',')
+      .split(',')
+      .map((name) => name.trim());
+    assert.deepEqual(
+      names.filter((name) => named.test(name)),
+      [],
+      file,
+    );
+  }
+});

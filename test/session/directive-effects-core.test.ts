@@ -437,7 +437,7 @@ test('PathDenyFilter holds for uploads and new names, not for downloads', limits
   assert.deepEqual(await codes(client, 'RNFR new', 'RNTO new.txt'), [350, 550]);
 });
 
-test('UseEncoding off takes names that are not UTF-8 for ISO-8859-1', limits, async () => {
+test('UseEncoding off takes the bytes of names as they are', limits, async () => {
   for (const [value, code] of [
     ['off', 213],
     ['on', 550],
@@ -445,10 +445,12 @@ test('UseEncoding off takes names that are not UTF-8 for ISO-8859-1', limits, as
   ] as const) {
     await using fixture = await open(`UseEncoding ${value}\n`);
     writeFileSync(join(fixture.home, 'caf\u00e9'), '12345');
+    writeFileSync(Buffer.from(join(fixture.home, 'caf\xe9'), 'latin1'), '123');
     const client = await fixture.login();
     await client.command('TYPE I');
     client.sendRaw(Buffer.from('SIZE caf\xe9\r\n', 'latin1'));
-    assert.equal((await client.readReply()).code, code, value);
+    const { code: answered, text } = await client.readReply();
+    assert.deepEqual([answered, text === '3'], [code, code === 213], value);
     assert.equal((await client.command('SIZE caf\u00e9')).text, '5');
     assert.equal((await client.command('FEAT')).lines.includes(' UTF8'), value !== 'off');
   }

@@ -261,6 +261,12 @@ const refusals: readonly (readonly [
   ['MKD', 'MKDIR', async (client) => statusOf(await client.setAttributes(MessageType.MKDIR, '/new', {}))],
   ['MLSD', 'OPENDIR', async (client) => statusOf(await client.path(MessageType.OPENDIR, '/'))],
   ['RETR', 'OPEN', async (client) => statusOf(await client.tryOpen('/f', { read: true }))],
+  [
+    'RETR',
+    'HARDLINK',
+    async (client) =>
+      statusOf(await client.extended('hardlink@openssh.com', (w) => w.string('/f').string('/readable'))),
+  ],
   ['RNFR', 'RENAME', (client) => rename(client, '/f', '/g', 0)],
   ['RNTO', 'RENAME', (client) => rename(client, '/f', '/g', 0)],
   ['RMD', 'RMDIR', async (client) => statusOf(await client.path(MessageType.RMDIR, '/d'))],

@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { connect as connectTcp, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { pathTextBytes } from '../../src/util/path-text.ts';
 import { ReplyReader, type ClientReply } from './ftp-reply-reader.ts';
 
 export type { ClientReply } from './ftp-reply-reader.ts';
@@ -98,9 +99,9 @@ export class FtpClient {
     return client;
   }
 
-  /** Sends bytes as they are. */
+  /** Sends bytes as they are; a lone surrogate in text is one byte, as in the server's names. */
   sendRaw(bytes: string | Uint8Array): void {
-    this.stream.write(typeof bytes === 'string' ? Buffer.from(bytes, 'utf8') : bytes);
+    this.stream.write(typeof bytes === 'string' ? pathTextBytes(bytes) : bytes);
   }
 
   /** Sends command lines in one write (pipelining), each ended by CRLF. */

@@ -92,6 +92,7 @@ export class SshClient {
     socket.on('error', () => undefined);
     socket.on('close', () => {
       this.#closed = true;
+      this.#release();
       this.listener?.(null);
       this.#wake();
     });
@@ -132,7 +133,6 @@ export class SshClient {
     await this.expect(6);
     this.send(new ByteWriter().u8(50).string('alice').string('ssh-connection').string('none').finish());
     await this.expect(52);
-    if (this.#options.compression === 'zlib@openssh.com') this.#startCompression();
   }
 
   sendKexInit(): void {
@@ -299,7 +299,7 @@ export class SshClient {
       this.serverVersion = this.#received.toString('latin1', 0, end);
       this.#received = this.#received.subarray(end + 2);
     }
-    while (!this.#inflating && this.#received.length >= this.#opener.headBytes) {
+    while (!this.#closed && !this.#inflating && this.#received.length >= this.#opener.headBytes) {
       const length = this.#opener.length(this.#received.subarray(0, this.#opener.headBytes), this.sequenceIn);
       const total = 4 + length + this.#opener.tagBytes;
       if (this.#received.length < total) break;
@@ -319,6 +319,7 @@ export class SshClient {
     if (type === 20) this.#serverAsks(Buffer.from(payload));
     else if (type === 31 && this.#frozen) this.#keysAgreed(payload);
     else if (type === 21) this.#useNewKeys();
+    else if (type === 52 && this.#options.compression === 'zlib@openssh.com') this.#loggedIn(payload);
     else if (this.listener !== null) this.listener(Buffer.from(payload));
     else this.#packets.push(Buffer.from(payload));
   }
@@ -337,9 +338,21 @@ export class SshClient {
     });
   }
 
-  #startCompression(): void {
+  /** Delayed compression starts with the very next packet, which may have come along with this one. */
+  #loggedIn(success: Buffer): void {
     this.#deflate = createDeflate({ flush: constants.Z_PARTIAL_FLUSH });
     this.#inflate = createInflate({ flush: constants.Z_SYNC_FLUSH });
+    if (this.listener === null) this.#packets.push(Buffer.from(success));
+    else this.listener(Buffer.from(success));
+  }
+
+  #release(): void {
+    this.#sealer.close();
+    this.#opener.close();
+    this.#next?.opener.close();
+    this.#next = null;
+    this.#deflate?.destroy();
+    this.#inflate?.destroy();
   }
 
   #serverAsks(payload: Buffer): void {

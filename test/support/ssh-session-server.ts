@@ -71,6 +71,8 @@ export async function startSshServer(options: SshServerOptions = {}): Promise<Ss
     outcomes: [] as Promise<SshOutcome>[],
   };
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) => {
+    // As run-session does.
+    socket.on('error', () => socket.destroy());
     const facts = sessionFacts(state.sessions.length + 1, socket);
     const principal = {
       address: facts.remoteAddress,

@@ -5,6 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { encodePathText } from '../../src/util/path-text.ts';
 import { CommandQueue, type ControlInput } from './command-queue.ts';
 import type { ControlConnection } from './session-types.ts';
 import { encodeReply, type Reply } from './wire/reply.ts';
@@ -159,7 +160,7 @@ export class SocketControlConnection implements ControlConnection {
     if (this.#blocked !== null) return this.#blocked.then((alive) => (alive ? this.#write(text) : false));
     const stream = this.#stream;
     if (stream.destroyed || !stream.writable) return GONE;
-    if (stream.write(text)) return DELIVERED;
+    if (stream.write(typeof text === 'string' ? encodePathText(text) : text)) return DELIVERED;
     this.#blocked = this.#drained(stream).finally(() => {
       this.#blocked = null;
     });

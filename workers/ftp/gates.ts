@@ -65,7 +65,7 @@ function refuse(session: FtpSession, command: FtpCommand, received: ReceivedComm
   const { argument } = received;
   if (!command.implemented) return reply(502, `${received.verb} command not implemented`);
   if (command.phase === 'login' && session.login.kind !== 'logged-in') return NOT_LOGGED_IN;
-  if (!received.wellEncoded && !command.isLoginCommand && session.settings.useEncoding) {
+  if (!received.wellEncoded && !command.isLoginCommand && session.utf8) {
     return reply(550, `${argument}: Illegal character sequence in filename`);
   }
   if (!hasRightCount(command, argument)) return WRONG_COUNT;

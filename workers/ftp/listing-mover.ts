@@ -1,6 +1,7 @@
 /** Streams a listing: text in large writes, no faster than the client reads, and with turns for other sessions. */
 import type { Duplex } from 'node:stream';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { pathTextBytes } from '../../src/util/path-text.ts';
 import { TransferError, type TransferFailure } from '../transfer/transfer-error.ts';
 import type { TransferProgress } from '../transfer/transfer-progress.ts';
 import type { Mover } from './transfer-run.ts';
@@ -67,7 +68,7 @@ export class ListingMover<Result> implements Mover {
 
   /** Resolves when the bytes were handed to the system: that is the backpressure. */
   #write(text: string): Promise<void> {
-    const bytes = Buffer.from(text, 'utf8');
+    const bytes = pathTextBytes(text);
     return new Promise((resolve, reject) => {
       this.#stream.write(bytes, (error) => {
         if (error) {

@@ -1,4 +1,5 @@
 /** What the client sent on an scp channel, read in order: lines, single bytes, and file contents. */
+import { decodePathBytes } from '../../src/util/path-text.ts';
 import type { SshChannel } from '../ssh/ssh-channel.ts';
 
 /** Path and numbers of one record (sftp-protocol reference, section 15). */
@@ -54,7 +55,7 @@ export class ChannelInput {
       if (length > MAX_LINE_BYTES) throw new ScpInputError('control message too long');
       parts.push(taken);
       this.#take(end === -1 ? chunk.length : end + 1);
-      if (end !== -1) return Buffer.concat(parts).toString('utf8');
+      if (end !== -1) return decodePathBytes(Buffer.concat(parts));
     }
   }
 

@@ -55,7 +55,7 @@ export class ScpSource {
   async #names(): Promise<readonly string[]> {
     const { path } = this.#command;
     try {
-      return await expandNames(this.#session, path);
+      return await expandNames(this.#session, path, () => this.#output.closed);
     } catch (error) {
       if (!(error instanceof FsError)) throw error;
       await this.#complain(`${path}: ${textForFsError(error)}`);

@@ -9,6 +9,7 @@ const namesByRequest: Readonly<Record<string, readonly string[]>> = {
   RENAME: ['RNFR', 'RNTO'],
   MKDIR: ['MKD'],
   COPY_FILE: ['SITE_COPY', 'RETR', 'STOR'],
+  HARDLINK: ['HARDLINK', 'RETR'],
 };
 
 /** Requests that carry a mode or an owner. */

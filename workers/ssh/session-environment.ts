@@ -55,3 +55,13 @@ export function algorithmLines(agreed: AgreedAlgorithms, hostKeyType: string): s
     ` + Session server-to-client compression: ${agreed.compressionOut}`,
   ];
 }
+
+/** The same in one line, for the server log. */
+export function negotiationLine(agreed: AgreedAlgorithms): string {
+  const both = (inward: string, outward: string): string =>
+    inward === outward ? inward : `${inward} from and ${outward} to the client`;
+  return (
+    `SSH connection: key exchange ${agreed.keyExchange}, host key ${agreed.hostKey}, ` +
+    `cipher ${both(agreed.cipherIn, agreed.cipherOut)}, MAC ${both(agreed.macIn, agreed.macOut)}`
+  );
+}

@@ -6,6 +6,7 @@ import type { EndReason } from '../../src/actor/messages.ts';
 import type { Settings } from '../../src/config/server-config.ts';
 import { endReasonText } from '../../src/log/end-reason.ts';
 import { setSocketSizes } from '../../src/util/socket-options.ts';
+import { activeProfile } from '../../crypto/profile.ts';
 import type { HostKey } from '../../crypto/ssh/host-keys.ts';
 import { applicableValues } from '../../src/config/name-expression.ts';
 import type { ProtocolSession, SessionContext } from '../session/session-context.ts';
@@ -15,7 +16,7 @@ import { watchClient } from './connection/client-alive.ts';
 import { Connection } from './connection/connection.ts';
 import { recordOfMessage } from './message-records.ts';
 import { serverVersion } from './server-version.ts';
-import { algorithmLines, noteAlgorithms, noteClient } from './session-environment.ts';
+import { algorithmLines, negotiationLine, noteAlgorithms, noteClient } from './session-environment.ts';
 import type { ChannelServices } from './ssh-channel.ts';
 import type { SshSession } from './ssh-types.ts';
 import { configuredGroups } from './transport/group-choice.ts';
@@ -33,6 +34,9 @@ interface Outcome {
   readonly reason: EndReason;
   readonly detail: string | null;
 }
+
+/** Under FIPS what was negotiated is what an auditor looks for, so SyslogLevel's default shows it. */
+const NEGOTIATION_LEVEL = activeProfile().fips ? 'notice' : 'info';
 
 const TIMEOUT_TEXTS: Readonly<Record<TimeoutKind, string>> = {
   login: 'Login timeout',
@@ -66,6 +70,8 @@ export class SshProtocolSession implements ProtocolSession {
   #moved = 0;
   #stopAliveWatch: (() => void) | null = null;
   #graceTimer: NodeJS.Timeout | null = null;
+  /** The server log's line; a rekey that agrees on the same says nothing new. */
+  #negotiation = '';
   #outcome: Outcome | null = null;
   #lastWords: Promise<void> | null = null;
   #bug: { readonly error: unknown } | null = null;
@@ -198,6 +204,9 @@ export class SshProtocolSession implements ProtocolSession {
     const { log, facts } = this.#context;
     noteAlgorithms(facts, algorithms);
     for (const line of algorithmLines(algorithms, this.#transport!.exchange.hostKey!.type)) log.sftp(line);
+    const line = negotiationLine(algorithms);
+    if (line !== this.#negotiation) log.system(NEGOTIATION_LEVEL, line);
+    this.#negotiation = line;
   }
 
   #logMessage(type: number): void {

@@ -1,21 +1,16 @@
 /** Changes of an entry's attributes (SFTP's SETSTAT and its kin), on an open file, an entry, or a link itself. */
+import { fchmodSync, fchownSync, fstatSync, ftruncateSync, futimesSync, type Stats } from 'node:fs';
+import { fsErrorOf } from './errno-mapping.ts';
 import {
   chmodSync,
   chownSync,
-  fchmodSync,
-  fchownSync,
-  fstatSync,
-  ftruncateSync,
-  futimesSync,
   lchownSync,
   lstatSync,
   lutimesSync,
   statSync,
   truncateSync,
   utimesSync,
-  type Stats,
-} from 'node:fs';
-import { fsErrorOf } from './errno-mapping.ts';
+} from './path-calls.ts';
 
 /** Null: left as it is. */
 export interface AttributeChanges {

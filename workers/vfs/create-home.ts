@@ -1,10 +1,11 @@
 /** CreateHome (core reference, section 3): makes a missing home directory at login, with a copy of a skeleton. */
+import { closeSync, constants, fchmodSync, fchownSync, fstatSync } from 'node:fs';
+import type { CreateHome } from '../../src/config/server-config.ts';
+import { errnoOf, toFsError } from './errno-mapping.ts';
+import { FsError } from './fs-error.ts';
+import { createSessionIdentity } from './identity.ts';
+import { copyBytes } from './local-backend.ts';
 import {
-  closeSync,
-  constants,
-  fchmodSync,
-  fchownSync,
-  fstatSync,
   lchownSync,
   lstatSync,
   mkdirSync,
@@ -13,12 +14,7 @@ import {
   readlinkSync,
   statSync,
   symlinkSync,
-} from 'node:fs';
-import type { CreateHome } from '../../src/config/server-config.ts';
-import { errnoOf, toFsError } from './errno-mapping.ts';
-import { FsError } from './fs-error.ts';
-import { createSessionIdentity } from './identity.ts';
-import { copyBytes } from './local-backend.ts';
+} from './path-calls.ts';
 import type { Identity } from './types.ts';
 import { componentsOf } from './virtual-path.ts';
 
@@ -26,6 +22,8 @@ import { componentsOf } from './virtual-path.ts';
 const SKELETON_ENTRIES = 10_000;
 const SKELETON_DEPTH = 16;
 const SKELETON_FILE_BYTES = 64 * 1024 * 1024;
+/** Entries fetched from the kernel at once. */
+const READ_AHEAD = 32;
 const UNCHANGED = -1;
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
 
@@ -129,14 +127,14 @@ class HomeMaker {
   }
 
   #copyDirectory(from: string, to: string, uid: number, gid: number, depth: number): void {
-    const directory = opendirSync(from);
+    const directory = opendirSync(from, READ_AHEAD);
     try {
-      for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
+      for (let name = directory.readSync(); name !== null; name = directory.readSync()) {
         this.#copied += 1;
         if (this.#copied > SKELETON_ENTRIES || depth >= SKELETON_DEPTH) {
           throw new FsError('limit-exceeded', { detail: 'the skeleton directory is too large' });
         }
-        this.#copyEntry(`${from}/${entry.name}`, `${to}/${entry.name}`, uid, gid, depth);
+        this.#copyEntry(`${from}/${name}`, `${to}/${name}`, uid, gid, depth);
       }
     } finally {
       directory.closeSync();

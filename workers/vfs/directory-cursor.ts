@@ -1,7 +1,8 @@
 /** Reads a directory entry by entry: bounded memory, and one bounded step at a time. */
-import { lstatSync, opendirSync, readlinkSync, type Dir, type Stats } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { errnoOf } from './errno-mapping.ts';
 import { FsError } from './fs-error.ts';
+import { lstatSync, opendirSync, readlinkSync, type NameReader } from './path-calls.ts';
 import type { Pinned } from './root-jail.ts';
 import type { SessionFiles } from './session-files.ts';
 import type { DirectoryCursor, DirectoryEntry, VirtualPath } from './types.ts';
@@ -22,7 +23,7 @@ export function openDirectoryCursor(
       if (!pinned.stats.isDirectory()) throw new FsError('not-a-directory', { errno: 'ENOTDIR' });
       const { settings } = place.config;
       const visibility = createVisibility(settings, files.config.principal, files.identity, files.owners);
-      const directory = opendirSync(pinned.path, { bufferSize: READ_AHEAD });
+      const directory = opendirSync(pinned.path, READ_AHEAD);
       return new LocalDirectoryCursor(files, path, pinned, directory, visibility, settings.showSymlinks);
     } catch (error) {
       pinned.close();
@@ -35,7 +36,7 @@ class LocalDirectoryCursor implements DirectoryCursor {
   readonly #files: SessionFiles;
   readonly #virtualPath: VirtualPath;
   readonly #pinned: Pinned;
-  readonly #directory: Dir;
+  readonly #directory: NameReader;
   readonly #visibility: Visibility;
   readonly #showSymlinks: boolean;
   #state: 'reading' | 'ended' | 'closed' = 'reading';
@@ -44,7 +45,7 @@ class LocalDirectoryCursor implements DirectoryCursor {
     files: SessionFiles,
     virtualPath: VirtualPath,
     pinned: Pinned,
-    directory: Dir,
+    directory: NameReader,
     visibility: Visibility,
     showSymlinks: boolean,
   ) {
@@ -72,7 +73,7 @@ class LocalDirectoryCursor implements DirectoryCursor {
           this.#state = 'ended';
           break;
         }
-        const entry = this.#visibility.hidesName(found.name) ? null : this.#read(found.name);
+        const entry = this.#visibility.hidesName(found) ? null : this.#read(found);
         if (entry !== null) entries.push(entry);
       }
       return entries;

@@ -2,9 +2,9 @@
  * HOT PATH: calls on an entry of a pinned directory, by the directory's descriptor. The way over /proc/self/fd costs the
  * kernel four more names, and an error of `node:fs` for what is not there costs more than the call.
  */
-import { openSync, renameSync } from 'node:fs';
 import { O_CLOEXEC, errnoName, native } from '../../src/util/native.ts';
 import { errnoOf, fsErrorOf } from './errno-mapping.ts';
+import { openSync, renameSync } from './path-calls.ts';
 import type { Pinned } from './root-jail.ts';
 
 /** The descriptor. Throws FsError or the system's error. @param flags - of open(2); O_NOFOLLOW is the caller's to give */
@@ -36,10 +36,11 @@ export function openEntryIfThere(directory: Pinned, name: string, flags: number)
 
 /** rename(2) within one directory. Throws FsError or the system's error. */
 export function renameEntry(directory: Pinned, from: string, to: string): void {
-  if (native === null || directory.descriptor === null) {
-    renameSync(`${directory.path}/${from}`, `${directory.path}/${to}`);
-    return;
+  if (native !== null && directory.descriptor !== null) {
+    const result = native.renameat(directory.descriptor, from, to);
+    if (result >= 0) return;
+    const errno = errnoName(result);
+    if (errno !== 'ENOSYS' && errno !== 'EPERM') throw fsErrorOf(errno);
   }
-  const result = native.renameat(directory.descriptor, from, to);
-  if (result < 0) throw fsErrorOf(errnoName(result));
+  renameSync(`${directory.path}/${from}`, `${directory.path}/${to}`);
 }

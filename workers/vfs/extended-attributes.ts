@@ -3,6 +3,7 @@
  * the system's (`security.`, `trusted.`), and this thread keeps capabilities its user does not have.
  */
 import { bindFunctions, errnoOfResult } from '../../src/util/native-functions.ts';
+import { nativePathText } from '../../src/util/path-text.ts';
 import { fsErrorOf } from './errno-mapping.ts';
 import { FsError } from './fs-error.ts';
 import type { ExtendedAttributes } from './types.ts';
@@ -26,7 +27,8 @@ const calls =
     : null;
 
 /** Attributes of the file at `path`, a link followed. Errors are FsError; ENODATA is `not-found`. */
-export function extendedAttributesAt(path: string): ExtendedAttributes {
+export function extendedAttributesAt(name: string): ExtendedAttributes {
+  const path = nativePathText(name);
   return {
     get(name, maxBytes) {
       const bytes = Buffer.alloc(Math.min(maxBytes, VALUE_BYTES) || 1);

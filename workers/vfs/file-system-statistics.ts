@@ -1,6 +1,7 @@
 /** statvfs(3) of a file system, for statvfs@openssh.com and space-available. */
-import { statfsSync } from 'node:fs';
 import { bindFunctions } from '../../src/util/native-functions.ts';
+import { nativePathText } from '../../src/util/path-text.ts';
+import { bigStatfsSync } from './path-calls.ts';
 
 /** The members of struct statvfs. */
 export interface FileSystemStatistics {
@@ -31,8 +32,9 @@ const statvfs =
 /** Of the file system `path` is on. Throws the system's error. */
 export function fileSystemStatistics(path: string): FileSystemStatistics {
   const members = new BigUint64Array(STATVFS_BYTES / 8);
-  if (statvfs !== null && statvfs.call('statvfs', path, members) === 0) return fromStatvfs(members);
-  const { bsize, blocks, bfree, bavail, files, ffree } = statfsSync(path, { bigint: true });
+  if (statvfs !== null && statvfs.call('statvfs', nativePathText(path), members) === 0)
+    return fromStatvfs(members);
+  const { bsize, blocks, bfree, bavail, files, ffree } = bigStatfsSync(path);
   return {
     blockSize: bsize,
     fragmentSize: bsize,

@@ -1,10 +1,12 @@
 /** `.ftpaccess` lookup of one session: read through the jail with the session's own rights, parsed once per version. */
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, readSync } from 'node:fs';
 import type { Finding } from '../../src/config/diagnostics.ts';
 import { parseFtpAccess } from '../../src/config/ftp-access.ts';
 import type { LimitSection, Scope } from '../../src/config/server-config.ts';
+import { decodePathBytes } from '../../src/util/path-text.ts';
 import { errnoOf } from './errno-mapping.ts';
 import { FsError } from './fs-error.ts';
+import { openSync } from './path-calls.ts';
 import type { RootJail } from './root-jail.ts';
 import { belowRoot } from './virtual-path.ts';
 
@@ -114,7 +116,7 @@ function readWhole(path: string): string {
     let length = 0;
     for (;;) {
       const count = readSync(descriptor, bytes, length, MAX_BYTES - length, length);
-      if (count === 0) return bytes.toString('utf8', 0, length);
+      if (count === 0) return decodePathBytes(bytes.subarray(0, length));
       length += count;
     }
   } finally {

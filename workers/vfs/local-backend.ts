@@ -5,13 +5,8 @@ import {
   fchmodSync,
   fchownSync,
   futimesSync,
-  linkSync,
-  lstatSync,
-  openSync,
   read,
   readSync,
-  renameSync,
-  unlinkSync,
   write,
   writeSync,
   type Stats,
@@ -19,6 +14,7 @@ import {
 import { promisify } from 'node:util';
 import { errnoName, native } from '../../src/util/native.ts';
 import { errnoOf, fsErrorOf } from './errno-mapping.ts';
+import { linkSync, lstatSync, openSync, renameSync, unlinkSync } from './path-calls.ts';
 import type { Pinned } from './root-jail.ts';
 import { temporaryName } from './temporary-name.ts';
 

@@ -7,10 +7,11 @@
  * Until the close the session itself must find what it is writing: `pending` holds the uploads by their final path, for
  * STAT to look at, and `publish` gives one its name early where the session goes on to use that name.
  */
-import { constants, fchmodSync, fstatSync, lstatSync, unlinkSync, type Stats } from 'node:fs';
+import { constants, fchmodSync, fstatSync, type Stats } from 'node:fs';
 import { changeOpenFile, type AttributeChanges } from './attribute-changes.ts';
 import { fsErrorOf } from './errno-mapping.ts';
 import { FsError } from './fs-error.ts';
+import { lstatSync, unlinkSync } from './path-calls.ts';
 import type { SessionFiles } from './session-files.ts';
 import type { OpenedUpdate, UpdateRequest, VirtualPath } from './types.ts';
 import { UploadBeside, UploadInPlace, type BesideParts, type UploadParts } from './upload-commit.ts';

@@ -3,8 +3,9 @@
  * by the system, and what was found is checked once more when it is opened; between the two a local user who may
  * rename directories inside the root has a window that the Linux jails do not have. The server says which jail it has.
  */
-import { lstatSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
+import type { Stats } from 'node:fs';
 import { fsErrorOf, nullIfAbsent } from './errno-mapping.ts';
+import { lstatSync, readlinkSync, realpathSync } from './path-calls.ts';
 import type { Pinned, RootJail } from './root-jail.ts';
 import { LINK_LIMIT, componentsOf } from './virtual-path.ts';
 

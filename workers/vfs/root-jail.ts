@@ -3,7 +3,7 @@
  * the root again, `..` stops there). A lookup ends in a descriptor that names one object for good (`pin`); the
  * operation then goes through that descriptor, so nobody can swap a link between the check and the act.
  */
-import { constants, closeSync, fstatSync, openSync, readlinkSync, statSync, type Stats } from 'node:fs';
+import { constants, closeSync, fstatSync, type Stats } from 'node:fs';
 import {
   O_CLOEXEC,
   O_PATH,
@@ -14,6 +14,7 @@ import {
 } from '../../src/util/native.ts';
 import { fsErrorOf, nullIfAbsent } from './errno-mapping.ts';
 import { openEntry, openEntryIfThere } from './directory-entry.ts';
+import { openSync, readlinkSync, statSync } from './path-calls.ts';
 import { createPathJail } from './path-jail.ts';
 import { LINK_LIMIT, componentsOf } from './virtual-path.ts';
 

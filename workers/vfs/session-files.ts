@@ -2,7 +2,6 @@
  * What every file operation of a session begins with: take the user's rights, find the object through the jail, ask
  * `<Limit>`, translate errors. The operations themselves stand in the modules beside this one.
  */
-import { lstatSync } from 'node:fs';
 import type { EffectiveConfig, PathConfig } from '../../src/config/effective-config.ts';
 import { authorizeCommand } from '../access/authorize.ts';
 import { pathFiltersAllow } from '../access/path-filter.ts';
@@ -10,6 +9,7 @@ import { errnoOf, nullIfAbsent, toFsError } from './errno-mapping.ts';
 import { FsError } from './fs-error.ts';
 import { createFtpAccessFiles, type FtpAccessFiles } from './ftp-access-files.ts';
 import { createSessionIdentity, type SessionIdentity } from './identity.ts';
+import { lstatSync } from './path-calls.ts';
 import { openRootJail, type JailKind, type Pinned, type RootJail } from './root-jail.ts';
 import type { OpenedUpdate, OwnerNames, VirtualFileSystemOptions, VirtualPath } from './types.ts';
 import { belowRoot, componentsOf, joinRoot, splitVirtualPath } from './virtual-path.ts';

@@ -1,21 +1,13 @@
 /** The end of an upload: commit makes it a file under its final name, abort leaves what was there before. */
 import type { Settings } from '../../src/config/server-config.ts';
-import {
-  closeSync,
-  fchmodSync,
-  fchownSync,
-  fstatSync,
-  fsyncSync,
-  lstatSync,
-  unlinkSync,
-  type Stats,
-} from 'node:fs';
+import { closeSync, fchmodSync, fchownSync, fstatSync, fsyncSync, type Stats } from 'node:fs';
 import { basename } from 'node:path';
 import { renameEntry } from './directory-entry.ts';
 import { errnoOf, toFsError } from './errno-mapping.ts';
 import { applyOwner, hasOwnerDirective } from './entry-owner.ts';
 import { FsError } from './fs-error.ts';
 import { keepOwner, moveWithoutReplacing, removeIfThere } from './local-backend.ts';
+import { lstatSync, unlinkSync } from './path-calls.ts';
 import type { Place, SessionFiles } from './session-files.ts';
 import type { UploadTarget, VirtualPath } from './types.ts';
 

@@ -2,11 +2,12 @@
  * Opens the file an upload writes. A plain STOR goes to a temporary beside its target and is renamed when it is
  * whole; APPE and REST, whose point is to continue what is there, write in place.
  */
-import { closeSync, constants, fchmodSync, fstatSync, openSync, type Stats } from 'node:fs';
+import { closeSync, constants, fchmodSync, fstatSync, type Stats } from 'node:fs';
 import type { Settings } from '../../src/config/server-config.ts';
 import { openEntry } from './directory-entry.ts';
 import { errnoOf } from './errno-mapping.ts';
 import { FsError } from './fs-error.ts';
+import { openSync } from './path-calls.ts';
 import type { Pinned } from './root-jail.ts';
 import type { Place, SessionFiles } from './session-files.ts';
 import { temporaryName } from './temporary-name.ts';

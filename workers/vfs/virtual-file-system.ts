@@ -1,22 +1,5 @@
 /** The only door between a protocol and a file: resolve -> authorise -> act, with the session's own rights. */
-import {
-  chmodSync,
-  chownSync,
-  closeSync,
-  constants,
-  linkSync,
-  lstatSync,
-  mkdirSync,
-  openSync,
-  readSync,
-  readlinkSync,
-  rmdirSync,
-  statfsSync,
-  symlinkSync,
-  unlinkSync,
-  utimesSync,
-  type Stats,
-} from 'node:fs';
+import { closeSync, constants, readSync, type Stats } from 'node:fs';
 import type { EffectiveConfig, PathConfig } from '../../src/config/effective-config.ts';
 import type { Settings } from '../../src/config/server-config.ts';
 import { changeLink, changeOpenFile, changePath, type AttributeChanges } from './attribute-changes.ts';
@@ -30,6 +13,20 @@ import type { Rights } from './identity.ts';
 import { moveEntry, openMove } from './local-backend.ts';
 import type { JailKind, Pinned } from './root-jail.ts';
 import { openUpdate } from './open-update.ts';
+import {
+  chmodSync,
+  chownSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readlinkSync,
+  rmdirSync,
+  statfsSync,
+  symlinkSync,
+  unlinkSync,
+  utimesSync,
+} from './path-calls.ts';
 import { SessionFiles, type Place } from './session-files.ts';
 import type {
   DirectoryCursor,

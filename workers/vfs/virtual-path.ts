@@ -1,4 +1,5 @@
 /** Client's argument -> VirtualPath. Pure. */
+import { canonicalPathText } from '../../src/util/path-text.ts';
 import { FsError } from './fs-error.ts';
 import type { VirtualPath } from './types.ts';
 
@@ -23,7 +24,7 @@ export function resolveLiteralPath(path: string, cwd: VirtualPath): VirtualPath 
 
 function normalise(path: string): VirtualPath {
   const components: string[] = [];
-  for (const component of path.split('/')) {
+  for (const component of canonicalPathText(path).split('/')) {
     if (component === '..') components.pop();
     else if (component !== '' && component !== '.') components.push(component);
   }

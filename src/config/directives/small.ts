@@ -22,15 +22,11 @@ function useEncoding(input: ParseInput): boolean {
   if (flag !== null && words.length === 1) return flag;
   const other = words.find((word) => !/^(?:utf-?8|strict)$/i.test(word));
   if (other === undefined) return true;
-  throw new ConfigError(
-    `unsupported charset '${other}': names are UTF-8 (on), or other bytes are taken for ISO-8859-1 (off)`,
-  );
+  throw new ConfigError(`unsupported charset '${other}': names are UTF-8 (on) or bytes (off)`);
 }
 
 function warnEncoding(input: ParseInput): string | null {
-  return useEncoding(input)
-    ? null
-    : 'names that are not UTF-8 are taken for ISO-8859-1, and stored and listed as UTF-8';
+  return useEncoding(input) ? null : 'names are taken as the bytes a client sends, whatever their charset';
 }
 
 function openFiles(input: ParseInput): Settings['rLimitOpenFiles'] {
@@ -89,7 +85,7 @@ export const SMALL: readonly DirectiveRow[] = [
     defaultText: 'on',
     parse: useEncoding,
     warn: warnEncoding,
-    summary: 'Whether names must be UTF-8; off takes other bytes for ISO-8859-1, stored and listed as UTF-8.',
+    summary: 'Whether names must be UTF-8; off, and a client with OPTS UTF8 OFF, takes them as bytes.',
   }),
   noEffect({
     name: 'LangEngine',

@@ -284,10 +284,7 @@ export const CORE_INVALID: readonly InvalidCase[] = [
   ['FactsOptions Colors', "unknown FactsOption: 'Colors'"],
   ['FactsDefault colour', "unknown fact: 'colour'"],
   ['IdentLookups', missing],
-  [
-    'UseEncoding latin1',
-    "unsupported charset 'latin1': names are UTF-8 (on), or other bytes are taken for ISO-8859-1 (off)",
-  ],
+  ['UseEncoding latin1', "unsupported charset 'latin1': names are UTF-8 (on) or bytes (off)"],
   ['RLimitOpenFiles max 100', 'soft limit is greater than hard limit'],
   ['RLimitOpenFiles session', count],
   ['LockgateUserStore users.db', 'must be an absolute path: users.db'],

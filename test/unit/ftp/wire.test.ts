@@ -46,7 +46,9 @@ test('the verb is upper-cased and ends at the first space; further spaces belong
 
 test('an argument that is no UTF-8 is said to be none', () => {
   const parsed = parse('CWD \xe9', 'latin1');
-  assert.deepEqual(parsed, { kind: 'command', verb: 'CWD', argument: '\xe9', wellEncoded: false });
+  assert.deepEqual(parsed, { kind: 'command', verb: 'CWD', argument: '\udce9', wellEncoded: false });
+  const login = parse('PASS \xe9', 'latin1');
+  assert.deepEqual(login, { kind: 'command', verb: 'PASS', argument: '\xe9', wellEncoded: false });
   assert.deepEqual(parse('CWD é'), { kind: 'command', verb: 'CWD', argument: 'é', wellEncoded: true });
 });
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { escapeControls, underscoreBlanks } from '../../../src/log/log-text.ts';
+import { escapeBytesInJson, escapeControls, underscoreBlanks } from '../../../src/log/log-text.ts';
 import { passesLevel } from '../../../src/log/log-levels.ts';
 import { CONSOLE_LOG, STRUCTURED_LOG, createOperationLog } from '../../../src/log/operation-log.ts';
 import { strftime } from '../../../src/log/strftime.ts';
@@ -91,9 +91,12 @@ test('the operation log writes JSON for programs and readable lines for people, 
       .child({ session: 3, client: '192.0.2.9' })
       .notice({ password: 'hunter2' }, 'USER alice: Login successful.\nforged');
     log.debug('not at this level');
+    log.notice({ path: 'caf\udce9' }, 'RETR caf\udce9 \\udce9');
     log.error({ err: new Error('boom') }, 'session ended');
     const lines = readFileSync(join(folder, 'json'), 'utf8').trimEnd().split('\n');
-    assert.equal(lines.length, 2);
+    assert.equal(lines.length, 3);
+    const bytes = JSON.parse(lines[1]!) as Record<string, unknown>;
+    assert.deepEqual([bytes['path'], bytes['msg']], ['caf\\xe9', 'RETR caf\\xe9 \\udce9']);
     const first = JSON.parse(lines[0]!) as Record<string, unknown>;
     assert.equal(first['session'], 3);
     assert.equal(first['password'], '***');
@@ -106,4 +109,12 @@ test('the operation log writes JSON for programs and readable lines for people, 
     closeSync(text);
     rmSync(folder, { recursive: true });
   }
+});
+
+test('bytes of a name that are no UTF-8 are escaped in every log, and proper pairs are not', () => {
+  assert.equal(escapeControls('caf\udce9 \u{1f480}\n'), 'caf\\xe9 \u{1f480}\\x0a');
+  assert.equal(escapeControls(underscoreBlanks('a caf\udce9')), 'a_caf\\xe9');
+  assert.ok(escapeControls('\ud800').isWellFormed());
+  const json = JSON.stringify({ path: '\udcff', text: '\u{1f480} \\udcff' });
+  assert.deepEqual(JSON.parse(escapeBytesInJson(json)), { path: '\\xff', text: '\u{1f480} \\udcff' });
 });

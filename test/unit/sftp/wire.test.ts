@@ -148,12 +148,12 @@ test('OPEN that asks for nothing, or for locks and ACLs', () => {
 test("SYMLINK in the order of OpenSSH, LINK of version 6 in the draft's", () => {
   const symlink = decode(hex('000000111400000002000000022f74000000022f6c'));
   assert.deepEqual(
-    [symlink.type, symlink.id, readPath(symlink.reader), readPath(symlink.reader)],
+    [symlink.type, symlink.id, readPath(symlink.reader, 3), readPath(symlink.reader, 3)],
     [20, 2, '/t', '/l'],
   );
   const link = decode(hex('000000121500000002000000022f6c000000022f7401'));
   assert.deepEqual(
-    [link.type, readPath(link.reader), readPath(link.reader), link.reader.bool()],
+    [link.type, readPath(link.reader, 6), readPath(link.reader, 6), link.reader.bool()],
     [21, '/l', '/t', true],
   );
 });
@@ -192,11 +192,21 @@ test('version 6 ends a list with its bool, earlier ones do not', () => {
   assert.equal(encodeNames(6, 1, [entry], true).length, encodeNames(5, 1, [entry], true).length + 1);
 });
 
-test('names that are too long, no UTF-8 or hold NUL are no paths', () => {
-  for (const bytes of [Buffer.alloc(4097, 0x61), Buffer.from('a\0b'), hex('ff')]) {
-    const reader = new ByteReader(new ByteWriter().string(bytes).finish());
-    assert.throws(() => readPath(reader), PathTextError);
+const pathIn = (bytes: Buffer, version: SftpVersion): string =>
+  readPath(new ByteReader(new ByteWriter().string(bytes).finish()), version);
+
+test('names that are too long or hold NUL are no paths, and none but UTF-8 is one from version 4 on', () => {
+  for (const bytes of [Buffer.alloc(4097, 0x61), Buffer.from('a\0b')]) {
+    for (const version of [3, 4] as const) assert.throws(() => pathIn(bytes, version), PathTextError);
   }
+  assert.throws(() => pathIn(hex('ff'), 4), PathTextError);
+  assert.equal(pathIn(hex('ff'), 3), '\udcff');
+});
+
+test('a name of any bytes leaves as it is in version 3, and as UTF-8 in later ones', () => {
+  const entry = { name: 'a\udce9', longName: 'l a\udce9', attributes: NO_ATTRIBUTES };
+  assert.ok(encodeNames(3, 1, [entry], null).includes(hex('0000000261e9000000046c2061e9')));
+  assert.ok(encodeNames(4, 1, [entry], null).includes(hex('0000000461efbfbd')));
 });
 
 test('a message of length 0, of more than the bound, or without an id ends the stream', () => {

@@ -1,5 +1,6 @@
 /** One command line (RFC 959, section 5.3): `VERB [SP argument]`, the verb without regard to case. */
 import { isUtf8 } from 'node:buffer';
+import { decodePathBytes } from '../../../src/util/path-text.ts';
 
 export type CommandLine =
   | {
@@ -8,7 +9,7 @@ export type CommandLine =
       readonly verb: string;
       /** Everything behind the first space, other spaces kept: they may belong to a name. */
       readonly argument: string;
-      /** False: the bytes are no UTF-8, `argument` holds them as Latin-1. */
+      /** False: the bytes are no UTF-8. `argument` holds them escaped (path-text.ts), that of a login as Latin-1. */
       readonly wellEncoded: boolean;
     }
   /** Nothing that could be a command: empty, no printable verb, a NUL byte. */
@@ -16,6 +17,8 @@ export type CommandLine =
 
 const GARBAGE: CommandLine = { kind: 'garbage' };
 const SPACE = 0x20;
+/** Names and passwords are text to compare and to hash: escaped bytes have no UTF-8. */
+const loginVerbs: ReadonlySet<string> = new Set(['USER', 'PASS', 'ACCT']);
 
 /** Never throws; `line` is one line without its end. */
 export function parseCommandLine(line: Buffer): CommandLine {
@@ -35,7 +38,7 @@ export function parseCommandLine(line: Buffer): CommandLine {
   return {
     kind: 'command',
     verb,
-    argument: wellEncoded ? rest.toString('utf8') : rest.toString('latin1'),
+    argument: loginVerbs.has(verb) && !wellEncoded ? rest.toString('latin1') : decodePathBytes(rest),
     wellEncoded,
   };
 }

@@ -1,4 +1,5 @@
 /** The one-line records of the scp protocol, `\n` cut (sftp-protocol reference, section 14). */
+import { pathTextBytes } from '../../../src/util/path-text.ts';
 
 export type ScpRecord =
   /** C: a file follows, `size` bytes of it. */
@@ -96,5 +97,5 @@ function octal(mode: number): string {
 }
 
 function line(text: string): Buffer {
-  return Buffer.from(`${text.replaceAll('\n', '?')}\n`);
+  return pathTextBytes(`${text.replaceAll('\n', '?')}\n`);
 }

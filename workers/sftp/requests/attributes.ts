@@ -35,7 +35,7 @@ function statRow(type: number, name: 'STAT' | 'LSTAT'): RequestRow {
     limit: name,
     writes: false,
     ftpEquivalent: null,
-    parse: (reader, version) => ({ target: readPath(reader), wanted: readWanted(reader, version) }),
+    parse: (reader, version) => ({ target: readPath(reader, version), wanted: readWanted(reader, version) }),
     run(service, { target, wanted }, request) {
       request.argument = target;
       const path = service.vfs.resolveLiteral(target);
@@ -88,7 +88,10 @@ export const attributeRows: readonly RequestRow[] = [
     limit: 'SETSTAT',
     writes: true,
     ftpEquivalent: null,
-    parse: (reader, version) => ({ target: readPath(reader), attributes: parseAttributes(reader, version) }),
+    parse: (reader, version) => ({
+      target: readPath(reader, version),
+      attributes: parseAttributes(reader, version),
+    }),
     run: (service, { target, attributes }, request) => setStat(service, target, attributes, true, request),
   }),
   requestRow<ChangeRequest<Buffer>>({

@@ -78,7 +78,11 @@ export const copyRows: readonly ExtendedRow[] = [
     classes: ['MISC', 'READ', 'WRITE', 'SFTP'],
     limit: 'SITE_COPY',
     writes: true,
-    parse: (reader) => ({ from: readPath(reader), to: readPath(reader), overwrite: reader.bool() }),
+    parse: (reader, version) => ({
+      from: readPath(reader, version),
+      to: readPath(reader, version),
+      overwrite: reader.bool(),
+    }),
     run: copyFile,
   }),
   extendedRow<DigestRange & { readonly path: string }>({
@@ -89,7 +93,7 @@ export const copyRows: readonly ExtendedRow[] = [
     classes: ['MISC', 'READ', 'SFTP'],
     limit: 'SITE_DIGEST',
     writes: false,
-    parse: (reader) => ({ path: readPath(reader), ...parseRange(reader) }),
+    parse: (reader, version) => ({ path: readPath(reader, version), ...parseRange(reader) }),
     async run(service, asked, request) {
       request.argument = asked.path;
       const path = service.vfs.resolveLiteral(asked.path);

@@ -58,7 +58,10 @@ export const directoryRows: readonly RequestRow[] = [
     limit: 'MKD',
     writes: true,
     ftpEquivalent: 'MKD',
-    parse: (reader, version) => ({ target: readPath(reader), attributes: parseAttributes(reader, version) }),
+    parse: (reader, version) => ({
+      target: readPath(reader, version),
+      attributes: parseAttributes(reader, version),
+    }),
     run(service, { target, attributes }, request) {
       request.argument = target;
       const path = service.vfs.resolveLiteral(target);

@@ -94,8 +94,8 @@ function rowsOf<Parsed>(operation: Operation<Parsed>): readonly ExtendedRow[] {
       limit,
       writes: limit === 'SETSTAT',
       ftpEquivalent: null,
-      parse: (reader) => ({
-        target: kind === 'path' ? { kind, path: readPath(reader) } : { kind, name: reader.string() },
+      parse: (reader, version) => ({
+        target: kind === 'path' ? { kind, path: readPath(reader, version) } : { kind, name: reader.string() },
         parsed: operation.parse(reader),
       }),
       run: (service, { target, parsed }, request) =>

@@ -38,7 +38,7 @@ export const extendedRows: readonly ExtendedRow[] = [
     limit: 'RNTO',
     writes: true,
     ftpEquivalent: 'RNTO',
-    parse: (reader) => ({ first: readPath(reader), second: readPath(reader) }),
+    parse: (reader, version) => ({ first: readPath(reader, version), second: readPath(reader, version) }),
     run: (service, { first, second }, request) => rename(service, first, second, true, request),
   }),
   extendedRow<TwoPaths>({
@@ -49,7 +49,7 @@ export const extendedRows: readonly ExtendedRow[] = [
     classes: WRITES,
     limit: 'HARDLINK',
     writes: true,
-    parse: (reader) => ({ first: readPath(reader), second: readPath(reader) }),
+    parse: (reader, version) => ({ first: readPath(reader, version), second: readPath(reader, version) }),
     run(service, { first, second }, request) {
       request.argument = `${first} ${second}`;
       const path = service.vfs.resolveLiteral(second);
@@ -114,7 +114,10 @@ export const extendedRows: readonly ExtendedRow[] = [
     classes: WRITES,
     limit: 'SETSTAT',
     writes: true,
-    parse: (reader, version) => ({ target: readPath(reader), attributes: parseAttributes(reader, version) }),
+    parse: (reader, version) => ({
+      target: readPath(reader, version),
+      attributes: parseAttributes(reader, version),
+    }),
     run: (service, { target, attributes }, request) => setStat(service, target, attributes, false, request),
   }),
   extendedRow<null>({

@@ -67,8 +67,8 @@ export const nameRows: readonly RequestRow[] = [
     writes: true,
     ftpEquivalent: 'RNTO',
     parse: (reader, version) => ({
-      from: readPath(reader),
-      to: readPath(reader),
+      from: readPath(reader, version),
+      to: readPath(reader, version),
       replace: version >= 5 && (reader.u32() & RENAME_REPLACES) !== 0,
     }),
     run: (service, { from, to, replace }, request) => rename(service, from, to, replace, request),
@@ -81,11 +81,11 @@ export const nameRows: readonly RequestRow[] = [
     writes: false,
     ftpEquivalent: null,
     parse(reader, version) {
-      const path = readPath(reader);
+      const path = readPath(reader, version);
       if (version < 6 || reader.remaining === 0) return { path, control: 0, compose: [] };
       const control = reader.u8();
       const compose: string[] = [];
-      while (reader.remaining > 0 && compose.length < MAX_COMPOSED) compose.push(readPath(reader));
+      while (reader.remaining > 0 && compose.length < MAX_COMPOSED) compose.push(readPath(reader, version));
       return { path, control, compose };
     },
     run: realPath,
@@ -113,7 +113,11 @@ export const nameRows: readonly RequestRow[] = [
     writes: true,
     ftpEquivalent: null,
     // The draft has the link first; every client that talks to OpenSSH and mod_sftp has the target first.
-    parse: (reader) => ({ target: readPath(reader), path: readPath(reader), symbolic: true }),
+    parse: (reader, version) => ({
+      target: readPath(reader, version),
+      path: readPath(reader, version),
+      symbolic: true,
+    }),
     run: (service, link, request) =>
       makeLink(
         service,
@@ -128,9 +132,9 @@ export const nameRows: readonly RequestRow[] = [
     limit: 'SYMLINK',
     writes: true,
     ftpEquivalent: null,
-    parse(reader) {
-      const path = readPath(reader);
-      return { path, target: readPath(reader), symbolic: reader.bool() };
+    parse(reader, version) {
+      const path = readPath(reader, version);
+      return { path, target: readPath(reader, version), symbolic: reader.bool() };
     },
     run: makeLink,
   }),
@@ -211,6 +215,8 @@ function makeLink(
 
 export function hardLink(service: SftpService, target: string, path: VirtualPath, command: string): void {
   const existing = service.vfs.resolveLiteral(target);
+  // Under a second name the file could be read where <Limit> forbids it under its first.
+  service.vfs.authorize('RETR', existing);
   service.vfs.pendingUpdate(existing)?.publish();
   service.vfs.makeHardLink(existing, path, command);
 }

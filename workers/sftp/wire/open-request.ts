@@ -63,7 +63,7 @@ export function parseOpen(reader: ByteReader, version: SftpVersion): OpenRequest
 }
 
 function parsePFlags(reader: ByteReader, version: SftpVersion): OpenRequest {
-  const path = readPath(reader);
+  const path = readPath(reader, version);
   const flags = reader.u32();
   const has = (flag: number): boolean => (flags & flag) !== 0;
   const append = has(PFlag.APPEND);
@@ -99,7 +99,7 @@ const dispositions: readonly Disposition[] = [
 ];
 
 function parseAccess(reader: ByteReader, version: SftpVersion): OpenRequest {
-  const path = readPath(reader);
+  const path = readPath(reader, version);
   const access = reader.u32();
   const flags = reader.u32();
   const named = Access.READ_NAMED_ATTRS | Access.WRITE_NAMED_ATTRS | Access.READ_ACL | Access.WRITE_ACL;

@@ -1,9 +1,10 @@
 /** Paths on the wire are bytes; inside they are text. Pure. */
 import { isUtf8 } from 'node:buffer';
 import type { ByteReader } from '../../../src/util/byte-reader.ts';
-import { MAX_PATH_BYTES } from './message-types.ts';
+import { decodePathBytes } from '../../../src/util/path-text.ts';
+import { MAX_PATH_BYTES, type SftpVersion } from './message-types.ts';
 
-/** A path that is no UTF-8, is too long, or holds NUL: no file can have this name here. */
+/** A path that is too long, holds NUL, or is no UTF-8 where the version demands it. */
 export class PathTextError extends Error {
   constructor() {
     super('invalid file name');
@@ -11,9 +12,13 @@ export class PathTextError extends Error {
   }
 }
 
-/** Next string as a path. Throws ByteError where it is truncated, PathTextError where no file can be called so. */
-export function readPath(reader: ByteReader): string {
+/**
+ * Next string as a path: any bytes up to version 3, UTF-8 after it (draft-13, section 6.2). Throws ByteError where it is
+ * truncated, PathTextError where no file can be called so.
+ */
+export function readPath(reader: ByteReader, version: SftpVersion): string {
   const bytes = reader.string();
-  if (bytes.length > MAX_PATH_BYTES || bytes.includes(0) || !isUtf8(bytes)) throw new PathTextError();
-  return bytes.toString('utf8');
+  if (bytes.length > MAX_PATH_BYTES || bytes.includes(0)) throw new PathTextError();
+  if (version > 3 && !isUtf8(bytes)) throw new PathTextError();
+  return decodePathBytes(bytes);
 }

@@ -1,5 +1,6 @@
 /** Replies other than STATUS (draft-02, section 7; draft-13, section 9). Whole packets, length field included. Pure. */
 import { ByteWriter } from '../../../src/util/byte-writer.ts';
+import { encodePathText } from '../../../src/util/path-text.ts';
 import { writeAttributes, type FileAttributes } from './attributes.ts';
 import { MessageType, type SftpVersion } from './message-types.ts';
 
@@ -48,8 +49,9 @@ export function encodeNames(
   return packet(MessageType.NAME, id, 4 + entries.length * 192, (writer) => {
     writer.u32(entries.length);
     for (const entry of entries) {
-      writer.string(entry.name);
-      if (version <= 3) writer.string(entry.longName);
+      // Names are bytes up to version 3. Later ones demand UTF-8: a byte that is none becomes U+FFFD there.
+      if (version <= 3) writer.string(encodePathText(entry.name)).string(encodePathText(entry.longName));
+      else writer.string(entry.name);
       writeAttributes(writer, entry.attributes, version);
     }
     if (version >= 6 && endOfList !== null) writer.bool(endOfList);

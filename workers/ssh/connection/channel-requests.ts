@@ -80,13 +80,17 @@ function setVariable(channel: Channel, { data }: ChannelRequest, { session }: Re
   return true;
 }
 
-/** Names clients have set, by session: each may be replaced, and no more than so many added. */
+/**
+ * Names clients have set, by session: each may be replaced, and no more than so many added. What the server or SetEnv has
+ * put there stays: logs rely on it.
+ */
 const clientVariables = new WeakMap<SshSession, Set<string>>();
 
 function hasRoomFor(session: SshSession, name: string): boolean {
   const names = clientVariables.get(session) ?? new Set<string>();
   clientVariables.set(session, names);
-  if (!names.has(name) && names.size >= MAX_SESSION_VARIABLES) return false;
+  const isTaken = session.context.facts.environment.has(name);
+  if (!names.has(name) && (isTaken || names.size >= MAX_SESSION_VARIABLES)) return false;
   names.add(name);
   return true;
 }

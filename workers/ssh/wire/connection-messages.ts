@@ -1,6 +1,7 @@
 /** Messages 80 to 100 (RFC 4254). Parsers throw ByteError; CHANNEL_DATA is read and written by hand where it is hot. */
 import { ByteReader } from '../../../src/util/byte-reader.ts';
 import { ByteWriter } from '../../../src/util/byte-writer.ts';
+import { decodePathBytes } from '../../../src/util/path-text.ts';
 import {
   CHANNEL_CLOSE,
   CHANNEL_EOF,
@@ -162,10 +163,10 @@ export function parseEnvironment(data: Buffer): { readonly name: string; readonl
   return { name, value };
 }
 
-/** `exec` and `subsystem`: string. Names and commands that are no UTF-8 are taken byte for byte. */
+/** `exec` and `subsystem`: string. Bytes that are no UTF-8 come escaped, see path-text.ts. */
 export function parseCommand(data: Buffer): string {
   const reader = new ByteReader(data);
   const command = reader.string(65_536);
   reader.end();
-  return command.toString('utf8');
+  return decodePathBytes(command);
 }
