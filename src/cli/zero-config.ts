@@ -203,7 +203,7 @@ function provideHome(folder: string, home: string, servesAsNobody: boolean): voi
   mkdirSync(home, { recursive: true, mode: PRIVATE_DIRECTORY_MODE });
   const welcome = join(home, FIRST_FILE);
   if (!existsSync(welcome))
-    writeFileSync(welcome, 'Welcome to Lockgate. This file came over TLS.\n', { mode: 0o644 });
+    writeFileSync(welcome, 'Welcome to Lockgate. This file came encrypted.\n', { mode: 0o644 });
   if (!servesAsNobody) return;
   // The user's own uid has to get through to its home; keys and store stay readable by root only.
   for (const directory of [folder, dirname(home)]) chmodSync(directory, 0o711);

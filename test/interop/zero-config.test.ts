@@ -58,7 +58,7 @@ test(
     assert.equal(commands.length, 3);
     for (const command of commands) {
       const { stdout } = await runShell('sh', ['-c', command], { timeout: 20_000 });
-      assert.equal(stdout, 'Welcome to Lockgate. This file came over TLS.\n', command);
+      assert.equal(stdout, 'Welcome to Lockgate. This file came encrypted.\n', command);
     }
     // An upload that broke off is resumed, here at the implicit server: same home, same log.
     const source = join(folder, 'upload.bin');
@@ -96,7 +96,7 @@ test(
     assert.deepEqual(again, kept);
     const command = commands[0]!;
     const { stdout } = await runShell('sh', ['-c', command], { timeout: 20_000 });
-    assert.equal(stdout, 'Welcome to Lockgate. This file came over TLS.\n');
+    assert.equal(stdout, 'Welcome to Lockgate. This file came encrypted.\n');
     await stop(second);
   },
 );
