@@ -24,6 +24,7 @@ import type {
   SessionContext,
 } from '../../workers/session/session-context.ts';
 import { FtpClient, type FtpClientOptions } from './ftp-client.ts';
+import { initialFacts } from '../../workers/session/initial-facts.ts';
 
 export interface FtpFixtureOptions {
   /** Lines of the configuration; `BASE` stands for the temporary directory. */
@@ -166,33 +167,15 @@ function serve(
 }
 
 function factsOf(socket: Socket, options: FtpFixtureOptions, sessionId: number): MutableSessionFacts {
-  return {
+  const facts = initialFacts({
     sessionId,
     remoteAddress: '127.0.0.1',
     remotePort: socket.remotePort ?? 0,
-    remoteName: '127.0.0.1',
     localAddress: '127.0.0.1',
     localPort: socket.localPort ?? 0,
     connectedAt: new Date(),
-    protocol: 'ftp',
-    loginName: null,
-    user: null,
-    group: null,
-    uid: null,
-    gid: null,
-    className: options.className ?? null,
-    identUser: null,
-    anonymousPassword: null,
-    endReason: null,
-    bytesIn: 0,
-    bytesOut: 0,
-    rawBytesIn: 0,
-    rawBytesOut: 0,
-    filesIn: 0,
-    filesOut: 0,
-    notes: new Map(),
-    environment: new Map(),
-  };
+  });
+  return { ...facts, className: options.className ?? null };
 }
 
 function logOf(state: Pick<FtpFixture, 'records' | 'transfers' | 'lines'>): SessionLog {

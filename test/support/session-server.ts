@@ -18,6 +18,7 @@ import type { CommandRecord, SessionLog, TransferRecord } from '../../src/log/se
 import { createFtpSession } from '../../workers/ftp/ftp-session.ts';
 import type { MutableSessionFacts } from '../../workers/session/session-context.ts';
 import { FtpClient } from './ftp-client.ts';
+import { initialFacts } from '../../workers/session/initial-facts.ts';
 
 export interface SessionServerOptions {
   readonly settings?: PartialSettings;
@@ -171,34 +172,14 @@ function sessionFacts(
   sessionId: number,
   socket: Pick<Socket, 'remoteAddress' | 'remotePort' | 'localAddress' | 'localPort'>,
 ): MutableSessionFacts {
-  const remoteAddress = socket.remoteAddress ?? '';
-  return {
+  return initialFacts({
     sessionId,
-    remoteAddress,
+    remoteAddress: socket.remoteAddress ?? '',
     remotePort: socket.remotePort ?? 0,
-    remoteName: remoteAddress,
     localAddress: socket.localAddress ?? '',
     localPort: socket.localPort ?? 0,
     connectedAt: new Date(),
-    protocol: 'ftp',
-    loginName: null,
-    user: null,
-    group: null,
-    uid: null,
-    gid: null,
-    className: null,
-    identUser: null,
-    anonymousPassword: null,
-    endReason: null,
-    bytesIn: 0,
-    bytesOut: 0,
-    rawBytesIn: 0,
-    rawBytesOut: 0,
-    filesIn: 0,
-    filesOut: 0,
-    notes: new Map(),
-    environment: new Map(),
-  };
+  });
 }
 
 function sessionLog(records: {

@@ -16,6 +16,7 @@ import type { ChannelServices } from '../../workers/ssh/ssh-channel.ts';
 import { SshProtocolSession, type UserauthFactory } from '../../workers/ssh/ssh-session.ts';
 import type { VirtualFileSystem } from '../../workers/vfs/types.ts';
 import { channelDoubles, type ChannelDoubles } from './channel-doubles.ts';
+import { initialFacts } from '../../workers/session/initial-facts.ts';
 
 export interface SshServerOptions {
   readonly settings?: PartialSettings;
@@ -189,31 +190,12 @@ function serverConfig(keys: ReadonlyMap<string, Uint8Array>, settings: PartialSe
 }
 
 function sessionFacts(sessionId: number, socket: Socket): MutableSessionFacts {
-  return {
+  return initialFacts({
     sessionId,
     remoteAddress: socket.remoteAddress ?? '',
     remotePort: socket.remotePort ?? 0,
-    remoteName: socket.remoteAddress ?? '',
     localAddress: socket.localAddress ?? '',
     localPort: socket.localPort ?? 0,
     connectedAt: new Date(),
-    protocol: 'ftp',
-    loginName: null,
-    user: null,
-    group: null,
-    uid: null,
-    gid: null,
-    className: null,
-    identUser: null,
-    anonymousPassword: null,
-    endReason: null,
-    bytesIn: 0,
-    bytesOut: 0,
-    rawBytesIn: 0,
-    rawBytesOut: 0,
-    filesIn: 0,
-    filesOut: 0,
-    notes: new Map(),
-    environment: new Map(),
-  };
+  });
 }

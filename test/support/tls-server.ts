@@ -15,6 +15,7 @@ import type { ServerConfig } from '../../src/config/server-config.ts';
 import type { SessionLog } from '../../src/log/session-log.ts';
 import { createFtpSession } from '../../workers/ftp/ftp-session.ts';
 import type { MutableSessionFacts } from '../../workers/session/session-context.ts';
+import { initialFacts } from '../../workers/session/initial-facts.ts';
 
 export interface TlsServer {
   readonly port: number;
@@ -245,31 +246,12 @@ class TestServices implements MainServices {
 }
 
 function sessionFacts(socket: Socket, sessionId: number): MutableSessionFacts {
-  return {
+  return initialFacts({
     sessionId,
     remoteAddress: '127.0.0.1',
     remotePort: socket.remotePort ?? 0,
-    remoteName: '127.0.0.1',
     localAddress: '127.0.0.1',
     localPort: socket.localPort ?? 0,
     connectedAt: new Date(),
-    protocol: 'ftp',
-    loginName: null,
-    user: null,
-    group: null,
-    uid: null,
-    gid: null,
-    className: null,
-    identUser: null,
-    anonymousPassword: null,
-    endReason: null,
-    bytesIn: 0,
-    bytesOut: 0,
-    rawBytesIn: 0,
-    rawBytesOut: 0,
-    filesIn: 0,
-    filesOut: 0,
-    notes: new Map(),
-    environment: new Map(),
-  };
+  });
 }

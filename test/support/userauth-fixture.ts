@@ -23,6 +23,7 @@ import { createUserauth } from '../../workers/ssh/userauth/userauth.ts';
 import type { Userauth, UserauthStep } from '../../workers/ssh/userauth/userauth.ts';
 import { configWith, createFixture, SECRET } from '../unit/auth/auth-fixture.ts';
 import type { Fixture } from '../unit/auth/auth-fixture.ts';
+import { initialFacts } from '../../workers/session/initial-facts.ts';
 
 export const SESSION_IDENTIFIER = Buffer.alloc(32, 0x5e);
 export const HOST_KEY_BLOB = Buffer.from('the host key of the first key exchange');
@@ -196,33 +197,8 @@ function connect(
 }
 
 function factsOf(entry: SessionEntry): MutableSessionFacts {
-  return {
-    sessionId: entry.id,
-    remoteAddress: entry.remoteAddress,
-    remotePort: entry.remotePort,
-    remoteName: 'client.example',
-    localAddress: entry.localAddress,
-    localPort: entry.localPort,
-    connectedAt: new Date(),
-    protocol: 'sftp',
-    loginName: null,
-    user: null,
-    group: null,
-    uid: null,
-    gid: null,
-    className: null,
-    identUser: null,
-    anonymousPassword: null,
-    endReason: null,
-    bytesIn: 0,
-    bytesOut: 0,
-    rawBytesIn: 0,
-    rawBytesOut: 0,
-    filesIn: 0,
-    filesOut: 0,
-    notes: new Map(),
-    environment: new Map(),
-  };
+  const facts = initialFacts({ ...entry, sessionId: entry.id, connectedAt: new Date() });
+  return { ...facts, remoteName: 'client.example', protocol: 'sftp' };
 }
 
 function readReply(payload: Buffer): Reply {

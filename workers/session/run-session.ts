@@ -24,6 +24,7 @@ import type { OperationLog } from '../../src/log/operation-log.ts';
 import type { SessionLog } from '../../src/log/session-log.ts';
 import type { ConfigCache } from './config-cache.ts';
 import { askIdent } from './ident-client.ts';
+import { initialFacts } from './initial-facts.ts';
 import type { PeerNames } from './reverse-dns.ts';
 import type { MutableSessionFacts, ProtocolSession, SessionContext } from './session-context.ts';
 import { adoptSocket, runInSession, type SessionScope } from './session-scope.ts';
@@ -85,7 +86,7 @@ class Session implements SessionScope, SessionControl {
   constructor(task: SessionTask, environment: SessionEnvironment) {
     this.#task = task;
     this.#environment = environment;
-    this.#facts = initialFacts(task);
+    this.#facts = initialFacts({ ...task, connectedAt: new Date(task.acceptedAt) });
     this.#services = connectCalls<MainServices>(task.port, SERVICE_DEADLINES);
     serveCalls<SessionControl>(
       task.port,
@@ -273,34 +274,4 @@ class Session implements SessionScope, SessionControl {
       filesSent: facts.filesOut,
     };
   }
-}
-
-function initialFacts(task: SessionTask): MutableSessionFacts {
-  return {
-    sessionId: task.sessionId,
-    remoteAddress: task.remoteAddress,
-    remotePort: task.remotePort,
-    remoteName: task.remoteAddress,
-    localAddress: task.localAddress,
-    localPort: task.localPort,
-    connectedAt: new Date(task.acceptedAt),
-    protocol: 'ftp',
-    loginName: null,
-    user: null,
-    group: null,
-    uid: null,
-    gid: null,
-    className: null,
-    identUser: null,
-    anonymousPassword: null,
-    endReason: null,
-    bytesIn: 0,
-    bytesOut: 0,
-    rawBytesIn: 0,
-    rawBytesOut: 0,
-    filesIn: 0,
-    filesOut: 0,
-    notes: new Map(),
-    environment: new Map(),
-  };
 }
